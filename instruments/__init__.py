@@ -1,0 +1,1 @@
+"""Whatever turns a setting into a measurement: real, simulated or recorded."""

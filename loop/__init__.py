@@ -1,0 +1,1 @@
+"""Propose, run, learn: the engine, its store and its faces."""

@@ -1,0 +1,1 @@
+"""Models that stand in for something slow, with calibrated intervals."""
