@@ -1,0 +1,263 @@
+"""A campaign: loaded from a file or the store, validated, frozen, identified by a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from campaigns.checks import (
+    Known,
+    build_constraints,
+    build_objectives,
+    kind_mistakes,
+    outcome_mistakes,
+    structured,
+)
+from campaigns.objective import Objective, OutcomeConstraint
+from campaigns.override import literal, overridden
+from campaigns.problems import CampaignError, listed, nearest, unknown
+from campaigns.records import NOTHING, FailureKind
+from campaigns.schema import (
+    Budget,
+    CampaignFile,
+    EarlyPredictionSpec,
+    ExecutionSpec,
+    FailureRule,
+    InstrumentSpec,
+    OptimizerSpec,
+    RecommendSpec,
+    RivalSpec,
+    TrainingSpec,
+)
+from campaigns.space import Space
+from campaigns.space_table import build_space
+from campaigns.start import Measured, StartSpec, build_start
+
+__all__ = [
+    "Budget", "Campaign", "CampaignError", "EarlyPredictionSpec", "ExecutionSpec", "FailureRule",
+    "InstrumentSpec", "Known", "Measured", "OptimizerSpec", "RecommendSpec", "RivalSpec",
+    "StartSpec", "TrainingSpec", "literal", "load", "parse", "schema", "shipped",
+]  # fmt: skip
+
+CHANGEABLE = (*(f"budget.{name}" for name in Budget.model_fields), "instrument.channels")
+
+
+@dataclass(frozen=True, eq=False)
+class Campaign:
+    """A whole validated campaign. Two are equal when their text and files are (`digest`)."""
+
+    name: str
+    description: str
+    seed: int
+    space: Space
+    objectives: tuple[Objective, ...]
+    constraints: tuple[OutcomeConstraint, ...]
+    optimizer: OptimizerSpec
+    recommend: RecommendSpec
+    instrument: InstrumentSpec
+    early_prediction: EarlyPredictionSpec | None
+    failures: Mapping[FailureKind, FailureRule]
+    start: StartSpec
+    execution: ExecutionSpec
+    bench: Mapping[str, RivalSpec]  # optimisers with options, by the name a bench calls them
+    budget: Budget
+    text: str  # the TOML text, overrides applied, otherwise as written
+    files: Mapping[str, bytes]  # content of every file the text names, by the name as written
+    digest: str  # sha256 over text and files
+
+    def changed(self, path: str, value: Any) -> Campaign:
+        """The campaign with another budget or number of channels (None takes a limit away).
+        Raises CampaignError for any other path and for values that are not allowed."""
+        if path not in CHANGEABLE:
+            what = unknown("change", path, CHANGEABLE)
+            raise CampaignError([f"{path}: cannot be changed once the campaign runs; {what}"])
+        return replace(parse(self.text, self.files, {path: value}), space=self.space)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Campaign) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+
+def load(
+    name_or_path: str, overrides: Mapping[str, Any] = NOTHING, known: Known | None = None
+) -> Campaign:
+    """The campaign shipped under a name, or in the file at a path.
+
+    `overrides` maps paths such as `budget.trials` to new values; `known` tells which kinds exist
+    for the sections `optimizer`, `instrument` and `early_prediction`. Raises CampaignError with
+    all mistakes, one line each, every line starting with the file.
+    """
+    source, folder, content = _read(name_or_path)
+    try:
+        text = _decoded(content)
+        if overrides:
+            _tables(text)
+            text = overridden(text, overrides)
+        files, missing = _gathered(_tables(text), folder)
+        return _parsed(text, files, known, missing)
+    except CampaignError as error:
+        raise error.within(f"{source}: ") from None
+
+
+def parse(
+    text: str,
+    files: Mapping[str, bytes] = NOTHING,
+    overrides: Mapping[str, Any] = NOTHING,
+    known: Known | None = None,
+) -> Campaign:
+    """The campaign of a TOML text and the files it names, without any access to the disk.
+    Raises CampaignError with all mistakes."""
+    if overrides:
+        _tables(text)
+        text = overridden(text, overrides)
+    missing = [
+        f"{key}: '{name}' is not among the campaign's files"
+        for key, name in _named_files(_tables(text))
+        if name not in files
+    ]
+    return _parsed(text, files, known, missing)
+
+
+def shipped() -> tuple[str, ...]:
+    """Names of the campaigns that come with Leyden."""
+    found = (Path(item.name) for item in resources.files("campaigns").joinpath("library").iterdir())
+    return tuple(sorted(path.stem for path in found if path.suffix == ".toml"))
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a campaign file, for editors."""
+    described = CampaignFile.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
+
+
+def _read(name_or_path: str) -> tuple[str, Any, bytes]:
+    """How to call the file in messages, the folder it lies in, and its content."""
+    if re.fullmatch(r"[\w-]+", name_or_path) and not Path(name_or_path).is_file():
+        if name_or_path not in shipped():
+            guess = nearest(name_or_path, shipped())
+            hint = f"; did you mean '{guess}'?" if guess else ""
+            raise CampaignError(
+                [f"{name_or_path}: no such file or shipped campaign; shipped: "
+                 f"{listed(shipped())}{hint}"]
+            )  # fmt: skip
+        folder = resources.files("campaigns").joinpath("library")
+        return name_or_path, folder, folder.joinpath(f"{name_or_path}.toml").read_bytes()
+    path = Path(name_or_path)
+    try:
+        return name_or_path, path.parent, path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise CampaignError([f"{name_or_path}: cannot be read: {reason}"]) from None
+
+
+def _decoded(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise CampaignError([f"line {line}: not UTF-8 (byte {error.start})"]) from None
+
+
+def _tables(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        match = re.fullmatch(r"(.*) \(at (.*)\)", str(error), re.DOTALL)
+        what, place = match.groups() if match else (str(error), "")
+        place = place or "somewhere"
+        raise CampaignError([f"{place}: not TOML: {what}"]) from None
+    except (RecursionError, ValueError) as error:
+        raise CampaignError([f"not TOML: {error}"]) from None
+
+
+def _named_files(tables: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Key and name of every file the campaign names: `file = "…"` in any table, and
+    `start.results`."""
+    stack: list[tuple[str, Any]] = [("", tables)]
+    while stack:
+        where, here = stack.pop()
+        if isinstance(here, dict):
+            for key, inner in here.items():
+                way = f"{where}.{key}" if where else key
+                if (key == "file" or way == "start.results") and isinstance(inner, str):
+                    yield way, inner
+                stack.append((way, inner))
+        elif isinstance(here, list):
+            stack.extend((f"{where}[{i}]", inner) for i, inner in enumerate(here))
+
+
+def _gathered(tables: Mapping[str, Any], folder: Any) -> tuple[dict[str, bytes], list[str]]:
+    """The content of every named file, relative to the campaign's folder, and what is missing."""
+    files: dict[str, bytes] = {}
+    missing = []
+    for key, name in _named_files(tables):
+        try:
+            files[name] = folder.joinpath(name).read_bytes()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            missing.append(f"{key}: '{name}' cannot be read: {reason}")
+    return files, missing
+
+
+def _parsed(
+    text: str, files: Mapping[str, bytes], known: Known | None, missing: Collection[str]
+) -> Campaign:
+    tables = _tables(text)
+    sections, mistakes, broken = structured(tables)
+    mistakes += [*missing, *kind_mistakes(sections, known or {}), *outcome_mistakes(sections)]
+    objectives = build_objectives(sections, mistakes)
+    constraints = build_constraints(sections, mistakes)
+    space: Space | None = None
+    start = StartSpec()
+    try:
+        if "space" in sections:
+            space = build_space(sections["space"], files, broken)
+        if "start" in sections and space is not None:
+            outcomes: Outcomes = (*objectives, *constraints)
+            complete = len(outcomes) == _entries(tables, "objectives", "constraints")
+            start = build_start(sections["start"], files, space, outcomes if complete else None)
+    except CampaignError as error:
+        mistakes += error.problems
+    if mistakes or space is None:
+        raise CampaignError(mistakes)
+    return Campaign(
+        **{name: sections[name] for name in _COPIED},
+        space=space,
+        objectives=objectives,
+        constraints=constraints,
+        failures=MappingProxyType(dict(sections["failures"].rules())),
+        start=start,
+        text=text,
+        files=MappingProxyType(dict(files)),
+        digest=_digest(text, files),
+    )
+
+
+def _entries(tables: Mapping[str, Any], *names: str) -> int:
+    given = [tables.get(name) for name in names]
+    return sum(len(entries) for entries in given if isinstance(entries, list))
+
+
+Outcomes: TypeAlias = tuple[Objective | OutcomeConstraint, ...]
+
+_COPIED = (
+    "name", "description", "seed", "optimizer", "recommend", "instrument", "early_prediction",
+    "execution", "bench", "budget",
+)  # fmt: skip
+
+
+def _digest(text: str, files: Mapping[str, bytes]) -> str:
+    """sha256 over the text and the files in the order of their names, each with its length."""
+    total = hashlib.sha256()
+    for name, content in [("", text.encode()), *sorted(files.items())]:
+        total.update(f"{len(name.encode())} {name} {len(content)} ".encode() + content)
+    return total.hexdigest()
