@@ -1,0 +1,1 @@
+"""The simulated battery cycler: whole lives of cells under a charging protocol."""
