@@ -1,0 +1,244 @@
+"""Early prediction of cycle life from the first cycles of a cell, with calibrated intervals."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surrogates.cells import Cell
+from surrogates.conformal import check_level, jackknife_plus, predictive_sd
+from surrogates.elastic_net import ElasticNet
+from surrogates.features import FEATURES, SHORTEST_HORIZON_CYCLES, Window, feature_table
+from surrogates.fitted_life import FittedLife, VoltageGrid
+from surrogates.guarded_linear import GuardedLinear, Solver
+from surrogates.recorded_cells import read_cells
+
+__all__ = ["Cell", "CycleLifeModel", "LifePrediction", "read_cells"]
+
+FloatArray = NDArray[np.float64]
+
+FORMAT = "leyden.cycle_life.1"
+FEWEST_TRAINING_CELLS = 8
+
+
+@dataclass(frozen=True)
+class ModelKind:
+    """A way to predict: which features, how many curves to average, how to fit."""
+
+    features: tuple[str, ...]
+    n_averaged: int
+    choose: Callable[[FloatArray, FloatArray], Solver]
+
+
+def _least_squares(z: FloatArray, y: FloatArray) -> FloatArray:
+    """Ordinary least squares on one standardised feature."""
+    return np.asarray((z[:, :1] * y[:, None]).sum(axis=0) / (z[:, :1] ** 2).sum(axis=0))
+
+
+KINDS: dict[str, ModelKind] = {
+    # Severson et al. (2019), "variance model": single curves, as published.
+    "variance": ModelKind(("log_var_dq",), 1, lambda x, y: _least_squares),
+    # Averaging five neighbouring curves is worth more than waiting longer.
+    "elastic_net": ModelKind(tuple(FEATURES), 5, ElasticNet.choose),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class LifePrediction:
+    """Predicted lives; every array has one value a cell, in the order of the cells.
+
+    * ``ids``: the cells
+    * ``mean``, ``lower``, ``upper``: cycles; ``mean`` is ten to the predicted log10 life (so the
+      median of a log-normal life), ``lower`` and ``upper`` end the interval at ``level``
+    * ``log_sd``: predictive standard deviation of the natural log of life (0.1 is about 10 %)
+    * ``sem``: predictive standard deviation in cycles, ``mean * log_sd``
+    * ``extrapolates``: the cell lies outside the range of the training cells: a guard acted
+    """
+
+    ids: tuple[str, ...]
+    mean: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    log_sd: FloatArray
+    sem: FloatArray
+    extrapolates: NDArray[np.bool_]
+    level: float
+    at_cycle: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class CycleLifeModel:
+    """Predicts log10 cycle life from the change of Q(V) in the first ``at_cycle`` cycles.
+
+    ``model`` is ``variance`` (one feature, least squares) or ``elastic_net`` (ten features);
+    ``level`` is the level of the intervals, by jackknife+ in log space. No random number is used:
+    the same cells in any order give the same model. A prediction depends on its own cell alone,
+    bit for bit, and on no cycle after ``at_cycle``.
+
+    Raises ValueError for an unknown model, a level outside 0 to 1 or a horizon that is not a whole
+    number from 12.
+    """
+
+    def __init__(self, at_cycle: int = 100, model: str = "elastic_net", level: float = 0.9) -> None:
+        if model not in KINDS:
+            raise ValueError(f"unknown model {model!r}: there are {', '.join(KINDS)}")
+        self.at_cycle = _checked_horizon(at_cycle)
+        self.model = model
+        self.level = check_level(level)
+        self._fitted: FittedLife | None = None
+
+    def __repr__(self) -> str:
+        return f"CycleLifeModel(at_cycle={self.at_cycle}, model={self.model!r}, level={self.level})"
+
+    def fit(self, cells: Sequence[Cell]) -> CycleLifeModel:
+        """Fit on the cells whose life is known (the others are left aside); returns itself.
+
+        One model is fitted on all of them and one without each: the latter make the intervals.
+        The penalties of the elastic net are chosen once, on all training cells. Raises ValueError
+        for fewer than 8 such cells, repeated ids, unequal voltage grids, or a cell without curves
+        up to ``at_cycle``.
+        """
+        training = _training_cells(cells)
+        grid = VoltageGrid.of(training[0])
+        _check_grids(training, grid)
+        kind = KINDS[self.model]
+        x = feature_table(training, kind.features, self._window)
+        y = np.array([math.log10(cell.cycle_life) for cell in training if cell.cycle_life])
+        solve = kind.choose(x, y)
+        others = ~np.eye(len(y), dtype=bool)
+        left_out = GuardedLinear.stack(
+            [GuardedLinear.fit(x[kept], y[kept], solve) for kept in others]
+        )
+        self._fitted = FittedLife(
+            training_ids=tuple(cell.id for cell in training),
+            features=kind.features,
+            grid=grid,
+            penalties=solve if isinstance(solve, ElasticNet) else None,
+            full=GuardedLinear.fit(x, y, solve),
+            left_out=left_out,
+            residuals=np.abs(y - np.diagonal(left_out.predict(x))),
+        )
+        return self
+
+    def predict(self, cells: Sequence[Cell], level: float | None = None) -> LifePrediction:
+        """Predicted lives of ``cells``, with intervals at ``level`` (default: the model's own).
+
+        Raises ValueError if the model is not fitted, or if a cell has another voltage grid than
+        the training cells or no curves up to ``at_cycle``.
+        """
+        fitted = self.fitted
+        level = self.level if level is None else check_level(level)
+        _check_grids(cells, fitted.grid)
+        x = feature_table(cells, fitted.features, self._window)
+        center = fitted.full.predict(x)[0]
+        left_out = fitted.left_out.predict(x)
+        lower, upper = jackknife_plus(center, left_out, fitted.residuals, level)
+        mean = _cycles(center)
+        log_sd = math.log(10.0) * predictive_sd(center, left_out, fitted.residuals)
+        return LifePrediction(
+            ids=tuple(cell.id for cell in cells),
+            mean=mean,
+            lower=_cycles(lower),
+            upper=_cycles(upper),
+            log_sd=log_sd,
+            sem=mean * log_sd,
+            extrapolates=fitted.full.outside(x)[0],
+            level=level,
+            at_cycle=self.at_cycle,
+        )
+
+    @property
+    def fitted(self) -> FittedLife:
+        """What was learnt; raises ValueError before `fit`."""
+        if self._fitted is None:
+            raise ValueError("the model is not fitted: call fit(cells) first")
+        return self._fitted
+
+    @property
+    def cross_validated_log_sd(self) -> float:
+        """Root mean square leave-one-out error of the natural log of life."""
+        return math.log(10.0) * math.sqrt(float((self.fitted.residuals**2).mean()))
+
+    def to_json(self) -> str:
+        """The fitted model as canonical JSON: equal models give equal text, exact to the bit."""
+        document = {
+            "format": FORMAT,
+            "at_cycle": self.at_cycle,
+            "model": self.model,
+            "level": self.level,
+            "fitted": self.fitted.state(),
+        }
+        return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> CycleLifeModel:
+        """Inverse of `to_json`; predictions are bit-identical. Raises ValueError if it is none."""
+        try:
+            document = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"a cycle-life model is JSON text: {error}") from error
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise ValueError(f"this is no cycle-life model of format {FORMAT!r}")
+        if set(document) != {"format", "at_cycle", "model", "level", "fitted"}:
+            raise ValueError(f"a cycle-life model has other fields than {sorted(document)}")
+        if not isinstance(document["model"], str) or not isinstance(document["level"], float):
+            raise ValueError("the model's kind must be a text and its level a number")
+        model = cls(document["at_cycle"], document["model"], document["level"])
+        model._fitted = FittedLife.from_state(document["fitted"])
+        if model._fitted.features != KINDS[model.model].features:
+            raise ValueError(f"the features are not those of the model {model.model!r}")
+        return model
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    @property
+    def _window(self) -> Window:
+        return Window(self.at_cycle, KINDS[self.model].n_averaged)
+
+
+def _checked_horizon(at_cycle: int) -> int:
+    try:
+        horizon = operator.index(at_cycle)
+    except TypeError as error:
+        raise ValueError(f"at_cycle is {at_cycle!r}, it must be a whole number") from error
+    if horizon < SHORTEST_HORIZON_CYCLES:
+        raise ValueError(f"at_cycle is {horizon}, it must be at least {SHORTEST_HORIZON_CYCLES}")
+    return horizon
+
+
+def _training_cells(cells: Sequence[Cell]) -> list[Cell]:
+    """Cells with a life, in order of their ids."""
+    training = sorted((c for c in cells if c.cycle_life is not None), key=lambda cell: cell.id)
+    if len(training) < FEWEST_TRAINING_CELLS:
+        raise ValueError(
+            f"{len(training)} of {len(cells)} cells have a known life, "
+            f"at least {FEWEST_TRAINING_CELLS} are needed to fit"
+        )
+    for one, other in itertools.pairwise(training):
+        if one.id == other.id:
+            raise ValueError(f"two training cells have the id {one.id}")
+    return training
+
+
+def _check_grids(cells: Sequence[Cell], grid: VoltageGrid) -> None:
+    for cell in cells:
+        if not grid.matches(cell):
+            raise ValueError(f"cell {cell.id} has another voltage grid: expected {grid}")
+
+
+def _cycles(log10_life: FloatArray) -> FloatArray:
+    # One by one: NumPy's power may round differently in a vector of another length.
+    return np.array([10.0 ** float(value) for value in log10_life], dtype=np.float64)
