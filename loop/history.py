@@ -1,0 +1,195 @@
+"""What an optimiser may know: the campaign's learning events, folded in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from campaigns.records import (
+    Bound,
+    Observation,
+    Outcome,
+    Prediction,
+    Purpose,
+    Setting,
+    Trial,
+    TrialState,
+    Value,
+)
+from loop.events import (
+    AttemptFailed,
+    Body,
+    Corrected,
+    Ended,
+    Event,
+    Excluded,
+    Observed,
+    Predicted,
+    Proposed,
+    Started,
+    Submitting,
+)
+
+Key: TypeAlias = tuple[Value, ...]
+
+
+class History:
+    """The trials of one campaign as known after event `seen`; grows by `apply`, read by all others.
+
+    Training cells are kept apart (`training`): they teach the early predictor, not the optimiser.
+    Reading costs do not grow with the number of trials unless all trials are asked for.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """names: the free parameters, in the order of the space; they identify a setting."""
+        self.names = tuple(names)
+        self.seen = 0
+        self.proposals = 0  # calls of the optimiser answered so far
+        self._trials: dict[int, Trial] = {}
+        self._training: dict[int, Trial] = {}
+        self._asked: Counter[Key] = Counter()
+        self._open: dict[int, None] = {}
+        self._infeasible: dict[Key, int] = {}
+        self._last = 0
+
+    @classmethod
+    def of(cls, names: Sequence[str], events: Iterable[Event], seen: int | None = None) -> History:
+        """The history after the events up to `seen` (all of them by default)."""
+        history = cls(names)
+        for event in events:
+            if seen is not None and event.seq > seen:
+                break
+            history.apply(event.seq, event.body)
+        return history
+
+    # reading ---------------------------------------------------------------------------------
+
+    @property
+    def trials(self) -> Mapping[int, Trial]:
+        """Every trial but the training ones, by number, in the order they were proposed."""
+        return MappingProxyType(self._trials)
+
+    @property
+    def training(self) -> Mapping[int, Trial]:
+        """The training trials, by number."""
+        return MappingProxyType(self._training)
+
+    @property
+    def next_number(self) -> int:
+        """The number that the next trial will get."""
+        return self._last + 1
+
+    def key(self, setting: Setting) -> Key:
+        """What identifies a setting: the values of the free parameters."""
+        return tuple(setting[name] for name in self.names)
+
+    def asked(self, setting: Setting) -> int:
+        """How often the setting has been proposed so far (refused trials do not count)."""
+        return self._asked[self.key(setting)]
+
+    def infeasible(self, setting: Setting) -> bool:
+        """True where a trial of this setting failed in a way that the campaign calls infeasible."""
+        return self.key(setting) in self._infeasible
+
+    def open(self) -> Iterator[Trial]:
+        """Trials that are not over, predicted or not."""
+        return (self._trials[n] for n in self._open if n in self._trials)
+
+    def pending(self) -> list[Trial]:
+        """Trials under way of which nothing is known yet."""
+        return [trial for trial in self.open() if trial.pending]
+
+    def outcomes(self, metric: str, *, exact: bool = True) -> list[tuple[Trial, Outcome]]:
+        """The current outcome of every trial that has one and is not excluded.
+
+        With `exact` (the default) censored observations are left out; otherwise see their `bound`.
+        """
+        found = []
+        for trial in self._trials.values():
+            outcome = trial.outcomes.get(metric)
+            if outcome is None or trial.excluded:
+                continue
+            if exact and outcome.bound is not Bound.EXACT:
+                continue
+            found.append((trial, outcome))
+        return found
+
+    def trial(self, number: int) -> Trial:
+        """One trial, search or training. Raises KeyError."""
+        return self._trials[number] if number in self._trials else self._training[number]
+
+    # folding ---------------------------------------------------------------------------------
+
+    def apply(self, seq: int, body: Body) -> None:
+        """Take in the next event of the journal."""
+        match body:
+            case Proposed():
+                self._propose(body)
+            case Submitting():
+                self._change(body.trial, state=TrialState.SUBMITTING, attempt=body.attempt)
+            case Started():
+                self._change(body.trial, state=TrialState.RUNNING)
+            case Predicted():
+                self._learn(body.trial, body.prediction)
+            case Observed() | Corrected():
+                self._learn(body.trial, body.observation)
+            case AttemptFailed():
+                # what the failed attempt's data predicted says nothing of the next cell
+                self._change(
+                    body.trial, state=TrialState.PROPOSED, failure=body.failure, outcomes={}
+                )
+            case Ended():
+                self._end(body)
+            case Excluded():
+                self._change(body.trial, excluded=body.excluded)
+            case _:
+                pass
+        self.seen = seq
+
+    def _propose(self, body: Proposed) -> None:
+        if body.purpose is Purpose.SEARCH:
+            self.proposals += 1
+        for offset, proposed in enumerate(body.trials):
+            trial = Trial(
+                number=body.first + offset,
+                parameters=MappingProxyType(dict(proposed.parameters)),
+                author=proposed.author,
+                purpose=body.purpose,
+                batch=self.proposals if body.purpose is Purpose.SEARCH else 0,
+                meta=MappingProxyType(dict(proposed.meta)),
+            )
+            self._last = trial.number
+            self._open[trial.number] = None
+            if body.purpose is Purpose.TRAINING:
+                self._training[trial.number] = trial
+            else:
+                self._trials[trial.number] = trial
+                self._asked[self.key(trial.parameters)] += 1
+
+    def _learn(self, number: int, outcome: Outcome) -> None:
+        trial = self.trial(number)
+        standing = trial.outcomes.get(outcome.metric)
+        if isinstance(outcome, Prediction) and isinstance(standing, Observation):
+            return  # a measurement is never superseded by a prediction
+        self._change(number, outcomes={**trial.outcomes, outcome.metric: outcome})
+
+    def _end(self, body: Ended) -> None:
+        self._change(body.trial, state=body.state, failure=body.failure)
+        self._open.pop(body.trial, None)
+        trial = self.trial(body.trial)
+        if trial.purpose is Purpose.TRAINING:
+            return
+        key = self.key(trial.parameters)
+        if body.state is TrialState.REFUSED:
+            self._asked[key] -= 1
+        if body.failure is not None and body.failure.infeasible:
+            self._infeasible[key] = body.trial
+
+    def _change(self, number: int, **changes: Any) -> None:
+        table = self._trials if number in self._trials else self._training
+        if "outcomes" in changes:
+            changes["outcomes"] = MappingProxyType(changes["outcomes"])
+        table[number] = replace(table[number], **changes)

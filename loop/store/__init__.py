@@ -1,0 +1,1 @@
+"""The store: the only place that speaks SQL, and the only state of a campaign."""

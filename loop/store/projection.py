@@ -1,0 +1,293 @@
+"""What an event does to the other tables: a pure function, live and when rebuilding."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from campaigns.records import Failure, TrialState
+from loop.events import (
+    AttemptFailed,
+    Corrected,
+    Created,
+    Decided,
+    Ended,
+    EngineStarted,
+    Event,
+    Excluded,
+    Finished,
+    Fitted,
+    Observed,
+    Predicted,
+    Proposed,
+    Recommended,
+    Started,
+    Submitting,
+)
+
+Row: TypeAlias = dict[str, Any]
+Tables: TypeAlias = dict[str, dict[tuple[Any, ...], Row]]
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "campaign": ("id",),
+    "trial": ("campaign", "number"),
+    "attempt": ("campaign", "trial", "attempt"),
+    "observation": ("campaign", "seq"),
+    "prediction": ("campaign", "seq"),
+    "decision": ("campaign", "seq"),
+    "recommendation": ("campaign", "seq"),
+    "model": ("campaign", "seq"),
+}
+REBUILT = tuple(name for name in KEYS if name != "campaign")  # in an order foreign keys allow
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Write a new row."""
+
+    table: str
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write a row, in place of one with the same key (an attempt may be submitted again)."""
+
+    table: str
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Change columns of the row with that key, if there is one."""
+
+    table: str
+    key: Row
+    values: Row
+
+
+Change: TypeAlias = Add | Put | Set
+
+
+def project(event: Event) -> list[Change]:
+    """The changes one event makes, in order."""
+    body, campaign = event.body, event.campaign
+    match body:
+        case Created():
+            return [_created(event, body)]
+        case EngineStarted():
+            return [_campaign(campaign, status="running", reason="")]
+        case Finished():
+            return [_campaign(campaign, status=body.status, reason=body.reason)]
+        case Proposed():
+            return _proposed(event, body)
+        case Submitting() | Started():
+            return _under_way(campaign, body)
+        case Observed() | Corrected():
+            return [_observation(event, body)]
+        case Predicted():
+            return [_prediction(event, body)]
+        case Decided() | Fitted() | Recommended():
+            return [_verbatim(event)]
+        case AttemptFailed():
+            return _over(campaign, body, body.failure, TrialState.PROPOSED, TrialState.FAILED)
+        case Ended():
+            return _over(campaign, body, body.failure, body.state, body.state)
+        case Excluded():
+            return [_trial(campaign, body.trial, excluded=body.excluded)]
+        case _:
+            return []
+
+
+def fold(events: Iterable[Event], campaign: Row) -> Tables:
+    """All projected rows of one campaign by table and key, from its events.
+
+    campaign: the row of table `campaign`, of which only what no event tells (the text) stands.
+    """
+    tables: Tables = {name: {} for name in KEYS}
+    tables["campaign"][(campaign["id"],)] = dict(campaign)
+    for event in events:
+        for change in project(event):
+            rows, names = tables[change.table], KEYS[change.table]
+            if not isinstance(change, Set):
+                rows[tuple(change.row[name] for name in names)] = dict(change.row)
+                continue
+            row = rows.get(tuple(change.key[name] for name in names))
+            if row is not None:
+                row.update(change.values)
+    return tables
+
+
+def canonical(value: Any) -> str:
+    """JSON as the columns hold it: sorted keys, no blanks."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _campaign(campaign: str, **values: Any) -> Set:
+    return Set("campaign", {"id": campaign}, values)
+
+
+def _trial(campaign: str, number: int, **values: Any) -> Set:
+    return Set("trial", {"campaign": campaign, "number": number}, values)
+
+
+def _attempt(campaign: str, trial: int, attempt: int, **values: Any) -> Set:
+    key = {"campaign": campaign, "trial": trial, "attempt": attempt}
+    return Set("attempt", key, values)
+
+
+def _created(event: Event, body: Created) -> Set:
+    return _campaign(
+        event.campaign,
+        name=body.name,
+        digest=body.digest,
+        created_at=event.recorded_at,
+        seed=body.seed,
+        epoch=body.epoch,
+        origin=body.origin,
+        environment=canonical(body.environment),
+        status="created",
+        reason="",
+        trials=0,
+    )
+
+
+def _proposed(event: Event, body: Proposed) -> list[Change]:
+    changes: list[Change] = []
+    for number, trial in enumerate(body.trials, start=body.first):
+        row = {
+            "campaign": event.campaign,
+            "number": number,
+            "proposed": event.seq,
+            "parameters": canonical(trial.parameters),
+            "author": trial.author,
+            "purpose": body.purpose.value,
+            "meta": canonical(trial.meta),
+            "state": TrialState.PROPOSED.value,
+            "attempt": 0,
+            "failure": None,
+            "failure_reason": None,
+            "infeasible": False,
+            "excluded": False,
+        }
+        changes.append(Add("trial", row))
+    if body.trials:
+        changes.append(_campaign(event.campaign, trials=body.first + len(body.trials) - 1))
+    return changes
+
+
+def _under_way(campaign: str, body: Submitting | Started) -> list[Change]:
+    if isinstance(body, Started):
+        state = TrialState.RUNNING.value
+        return [
+            _trial(campaign, body.trial, state=state),
+            _attempt(
+                campaign,
+                body.trial,
+                body.attempt,
+                state=state,
+                run_id=body.run_id,
+                started_s=body.time,
+            ),
+        ]
+    state = TrialState.SUBMITTING.value
+    row = {
+        "campaign": campaign,
+        "trial": body.trial,
+        "attempt": body.attempt,
+        "key": body.key,
+        "run_id": None,
+        "state": state,
+        "submitted_s": body.time,
+        "started_s": None,
+        "ended_s": None,
+        "hours": None,
+        "failure": None,
+        "failure_reason": None,
+    }
+    return [_trial(campaign, body.trial, state=state, attempt=body.attempt), Put("attempt", row)]
+
+
+def _over(
+    campaign: str,
+    body: AttemptFailed | Ended,
+    failure: Failure | None,
+    state: TrialState,
+    attempt_state: TrialState,
+) -> list[Change]:
+    kind = None if failure is None else failure.kind.value
+    reason = None if failure is None else failure.reason
+    return [
+        _trial(
+            campaign,
+            body.trial,
+            state=state.value,
+            failure=kind,
+            failure_reason=reason,
+            infeasible=failure is not None and failure.infeasible,
+        ),
+        _attempt(
+            campaign,
+            body.trial,
+            body.attempt,
+            state=attempt_state.value,
+            ended_s=body.time,
+            hours=body.hours,
+            failure=kind,
+            failure_reason=reason,
+        ),
+    ]
+
+
+def _observation(event: Event, body: Observed | Corrected) -> Add:
+    observation = body.observation
+    row = {
+        "campaign": event.campaign,
+        "seq": event.seq,
+        "time": body.time,
+        "trial": body.trial,
+        "attempt": None if isinstance(body, Corrected) else body.attempt,
+        "metric": observation.metric,
+        "mean": observation.mean,
+        "sem": observation.sem,
+        "unit": observation.unit,
+        "bound": observation.bound.value,
+        "reason": body.reason if isinstance(body, Corrected) else None,
+    }
+    return Add("observation", row)
+
+
+def _prediction(event: Event, body: Predicted) -> Add:
+    prediction = body.prediction
+    row = {
+        "campaign": event.campaign,
+        "seq": event.seq,
+        "time": body.time,
+        "trial": body.trial,
+        "attempt": body.attempt,
+        "metric": prediction.metric,
+        "mean": prediction.mean,
+        "sem": prediction.sem,
+        "unit": prediction.unit,
+        "lower": prediction.lower,
+        "upper": prediction.upper,
+        "level": prediction.level,
+        "at_cycle": prediction.at_cycle,
+        "model": prediction.model,
+        "extrapolates": prediction.extrapolates,
+    }
+    return Add("prediction", row)
+
+
+def _verbatim(event: Event) -> Add:
+    """Rows whose columns are the payload's own keys; lists and mappings stay JSON."""
+    said = json.loads(event.payload)
+    said |= said.pop("recommendation", {})
+    row = {
+        name: canonical(value) if isinstance(value, dict | list) else value
+        for name, value in said.items()
+    }
+    table = {"decided": "decision", "fitted": "model", "recommended": "recommendation"}[event.kind]
+    return Add(table, {"campaign": event.campaign, "seq": event.seq, **row})
