@@ -1,0 +1,190 @@
+"""What `bo` believes best: the highest posterior mean, or the trade-offs of several objectives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from campaigns.records import Estimate, Recommendation
+from loop.optimizers.base import NothingToRecommend
+from loop.optimizers.bo_data import Array, encoded, gather, outcomes_known
+
+if TYPE_CHECKING:
+    from campaigns.campaign import Campaign
+    from campaigns.records import Setting
+    from loop.history import History
+    from loop.optimizers.bo_model import Model
+    from loop.optimizers.bo_search import Search
+
+LONGEST_FRONT = 50  # settings of a front over the whole space; fronts of tried ones are complete
+ROUNDS = 8  # of variation, where the whole space is searched
+
+
+def recommend(
+    campaign: Campaign,
+    history: History,
+    *,
+    noise: Literal["observed", "inferred"],
+    pool: int,
+    parents: int,
+) -> Recommendation:
+    """Fit the model to the history and recommend from it.
+
+    Settings believed to meet the outcome constraints come before all others; where none is, the
+    one that breaks them least is recommended. With several objectives `front` holds the settings
+    that no other one dominates, by posterior means, and `parameters` is its knee: the setting
+    nearest to the best of every objective, each objective scaled by its range over the front.
+    Raises NothingToRecommend until every objective has an exact outcome.
+    """
+    from loop.optimizers.bo_fence import fenced
+    from loop.optimizers.bo_model import fit
+
+    if outcomes_known(campaign, history) == 0:
+        raise NothingToRecommend("an objective has no measured or predicted value yet")
+    rng = np.random.default_rng([campaign.seed, history.seen, 1])
+    with fenced(int(rng.integers(2**63))):
+        desk = _Desk(campaign, history, fit(gather(campaign, history, noise)))
+        settings = _measured(campaign, history)
+        if campaign.recommend.among == "space":
+            settings = _across_space(desk, settings, rng, pool, parents)
+        return desk.choose(settings)
+
+
+def ranked(model: Model, campaign: Campaign, history: History) -> list[Setting]:
+    """The measured settings, best first: by constraints, then by the sum of the objectives."""
+    settings = _measured(campaign, history)
+    means, _ = model.moments(encoded(campaign, settings))
+    utility, excess = model.evidence.utility(means), model.evidence.excess(means)
+    order = np.lexsort((-utility.sum(axis=1), excess))
+    return [settings[i] for i in order.tolist()]
+
+
+def _measured(campaign: Campaign, history: History) -> list[Setting]:
+    """Each setting of which an objective is known once, without those that count as infeasible."""
+    found = {
+        history.key(trial.parameters): trial.parameters
+        for objective in campaign.objectives
+        for trial, _ in history.outcomes(objective.metric)
+    }
+    possible = [setting for setting in found.values() if not history.infeasible(setting)]
+    return possible or list(found.values())
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """A fitted model with what it takes to turn its numbers into a recommendation."""
+
+    campaign: Campaign
+    history: History
+    model: Model
+
+    def choose(self, settings: Sequence[Setting]) -> Recommendation:
+        means, sds = self.model.moments(encoded(self.campaign, settings))
+        front = self.front(means)
+        best = front[_knee(self.model.evidence.utility(means)[front])]
+        several = len(self.campaign.objectives) > 1
+        return Recommendation(
+            parameters=dict(settings[best]),
+            objectives=self._estimates(means[best], sds[best]),
+            front=tuple(
+                (dict(settings[i]), self._estimates(means[i], sds[i])) for i in front if several
+            ),
+            trial=self._trial(settings[best]),
+        )
+
+    def front(self, means: Array) -> list[int]:
+        """Rows (n x m, standardised) that meet the constraints best and that none dominates."""
+        from loop.optimizers.bo_model import non_dominated
+
+        excess = self.model.evidence.excess(means)
+        allowed = np.flatnonzero(excess <= excess.min())
+        kept = non_dominated(self.model.evidence.utility(means)[allowed])
+        front: list[int] = allowed[kept].tolist()
+        return front
+
+    def score(self, x: Array) -> Array:
+        """The single objective at x, constraints first: below every setting that meets them."""
+        means, _ = self.model.moments(x)
+        excess = self.model.evidence.excess(means)
+        return np.where(excess <= 0, self.model.evidence.utility(means)[:, 0], -1e6 - excess)
+
+    def _estimates(self, means: Array, sds: Array) -> dict[str, Estimate]:
+        from statistics import NormalDist
+
+        level = self.campaign.recommend.level
+        z = NormalDist().inv_cdf(0.5 + level / 2)
+        estimates = {}
+        for index, objective in self.model.evidence.objectives:
+            series = self.model.evidence.series[index]
+            mean = series.offset + series.scale * float(means[index])
+            half = z * series.scale * float(sds[index])
+            estimates[objective.metric] = Estimate(
+                mean, mean - half, mean + half, level, objective.unit
+            )
+        return estimates
+
+    def _trial(self, setting: Setting) -> int | None:
+        key = self.history.key(setting)
+        metric = self.campaign.objectives[0].metric
+        for trial, _ in self.history.outcomes(metric):
+            if self.history.key(trial.parameters) == key:
+                return trial.number
+        return None
+
+
+def _across_space(
+    desk: _Desk, measured: list[Setting], rng: np.random.Generator, pool: int, parents: int
+) -> list[Setting]:
+    """Settings to choose among when any of the space will do, measured or not."""
+    from loop.optimizers.bo_openings import Candidates, listing
+    from loop.optimizers.bo_search import Search, widened
+
+    listed = listing(desk.campaign.space)
+    if listed is not None:
+        return [setting for setting in listed if not desk.history.infeasible(setting)]
+    search = Search(Candidates(desk.campaign, desk.history), rng, parents, ROUNDS)
+    anchors = ranked(desk.model, desk.campaign, desk.history)[:parents]
+    settings = widened(search, anchors, pool)
+    if len(desk.campaign.objectives) == 1:
+        best = search.best(settings, desk.score)
+        return measured if best is None else [best]
+    return _front_across(desk, search, settings)
+
+
+def _front_across(desk: _Desk, search: Search, settings: list[Setting]) -> list[Setting]:
+    from loop.optimizers.bo_search import FIRST_STEP, SHRINK
+
+    for depth in range(ROUNDS // 2):
+        x = encoded(desk.campaign, settings)
+        means, _ = desk.model.moments(x)
+        front = _thinned(desk, means)
+        children = search.varied(x[front], FIRST_STEP * SHRINK**depth)
+        settings = [settings[i] for i in front] + children
+    means, _ = desk.model.moments(encoded(desk.campaign, settings))
+    return [settings[i] for i in _thinned(desk, means)]
+
+
+def _thinned(desk: _Desk, means: Array) -> list[int]:
+    """The front, thinned to LONGEST_FRONT rows that lie far from each other in the objectives."""
+    front = desk.front(means)
+    points = _scaled(desk.model.evidence.utility(means)[front])
+    kept = [int(points[:, 0].argmax())]
+    distance = ((points - points[kept[0]]) ** 2).sum(axis=1)
+    while len(kept) < min(LONGEST_FRONT, len(front)):
+        kept.append(int(distance.argmax()))
+        distance = np.minimum(distance, ((points - points[kept[-1]]) ** 2).sum(axis=1))
+    return [front[i] for i in sorted(set(kept))]
+
+
+def _knee(utility: Array) -> int:
+    """The row nearest to the best of every column, columns scaled by their range."""
+    return int(((1.0 - _scaled(utility)) ** 2).sum(axis=1).argmin())
+
+
+def _scaled(utility: Array) -> Array:
+    low, high = utility.min(axis=0), utility.max(axis=0)
+    scaled: Array = (utility - low) / np.where(high > low, high - low, 1.0)
+    return scaled
