@@ -1,0 +1,183 @@
+"""From what an instrument answered to what the journal says of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from campaigns.campaign import Campaign
+from campaigns.records import (
+    Bound,
+    Failure,
+    FailureKind,
+    Observation,
+    Purpose,
+    Setting,
+    Trial,
+    TrialState,
+    Value,
+)
+from instruments.base import Card, JobState, Progress, Result, Scalar
+from loop.events import AttemptFailed, Body, Ended, Observed
+from loop.state import Attempt
+from loop.units import UnitError, converter, scale
+
+Convert = Callable[[float], float]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Conversion between one campaign and one instrument, checked when built.
+
+    settings: parameter -> function from the campaign's unit to the instrument's
+    metrics:  metric -> (unit of the campaign, function for values, function for deviations)
+    """
+
+    settings: Mapping[str, Convert]
+    metrics: Mapping[str, tuple[str, Convert, Convert]]
+
+    @classmethod
+    def between(cls, campaign: Campaign, card: Card) -> Exchange:
+        """Raises UnitError naming the parameter or metric and both units."""
+        wanted = {setting.name: setting.unit for setting in card.settings}
+        space = campaign.space
+        settings = {
+            item.name: _checked(converter, item.name, item.unit, wanted[item.name])
+            for item in (*space.parameters, *space.derived)
+            if item.name in wanted
+        }
+        units = {objective.metric: objective.unit for objective in campaign.objectives}
+        metrics = {}
+        for metric, unit in card.metrics.items():
+            target = units.get(metric, unit)
+            metrics[metric] = (
+                target,
+                _checked(converter, metric, unit, target),
+                _checked(scale, metric, unit, target),
+            )
+        return cls(settings, metrics)
+
+    def parameters(self, setting: Setting) -> dict[str, Value]:
+        """The setting in the instrument's units."""
+        return {name: self._convert(name, value) for name, value in setting.items()}
+
+    def _convert(self, name: str, value: Value) -> Value:
+        if name not in self.settings or isinstance(value, str | bool):
+            return value
+        converted = self.settings[name](value)
+        return value if converted == value else converted
+
+    def observation(self, metric: str, scalar: Scalar, bound: Bound = Bound.EXACT) -> Observation:
+        """A measured scalar in the campaign's unit. Raises ValueError where it is not finite."""
+        unit, value, deviation = self.metrics[metric]
+        sem = None if scalar.sd is None else abs(deviation(scalar.sd))
+        return Observation(metric, value(scalar.value), sem, unit, bound)
+
+
+def _checked(make: Callable[[str, str], Convert], name: str, source: str, target: str) -> Convert:
+    try:
+        return make(source, target)
+    except UnitError as error:
+        raise UnitError(f"{name}: {error}") from error
+
+
+def conclude(
+    campaign: Campaign,
+    exchange: Exchange,
+    trial: Trial,
+    attempt: Attempt,
+    progress: Progress,
+    result: Result,
+    time: float,
+) -> list[Body]:
+    """The events that end an attempt whose job is over, failure rules applied."""
+    if result.state is JobState.FINISHED:
+        failure = _unusable(campaign, result)
+        if failure is None:
+            return _completed(exchange, trial, attempt, progress, result, time)
+    else:
+        kind = result.failure or FailureKind.ABORTED
+        failure = Failure(kind, result.reason or kind.value)
+    return _failed(campaign, exchange, trial, attempt, progress, result, time, failure)
+
+
+def stopped(
+    exchange: Exchange, trial: Trial, attempt: Attempt, hours: float, result: Result, time: float
+) -> list[Body]:
+    """The events of a trial stopped by the campaign's end: censored where the metric allows."""
+    if attempt.predicted:
+        state = TrialState.PREDICTED
+        return [Ended(time, trial.number, attempt.number, state, hours)]
+    events = _censored(exchange, trial, attempt, result, time)
+    state = TrialState.STOPPED
+    return [*events, Ended(time, trial.number, attempt.number, state, hours)]
+
+
+def _completed(
+    exchange: Exchange,
+    trial: Trial,
+    attempt: Attempt,
+    progress: Progress,
+    result: Result,
+    time: float,
+) -> list[Body]:
+    events: list[Body] = [
+        Observed(time, trial.number, attempt.number, exchange.observation(metric, scalar))
+        for metric, scalar in result.scalars.items()
+    ]
+    state = TrialState.COMPLETED
+    return [*events, Ended(time, trial.number, attempt.number, state, progress.hours)]
+
+
+def _unusable(campaign: Campaign, result: Result) -> Failure | None:
+    """Why a finished job's numbers cannot be used: one is missing or not finite."""
+    for objective in campaign.objectives:
+        if objective.metric not in result.scalars:
+            return Failure(FailureKind.DATA_GAP, f"{objective.metric} was not measured")
+    for metric, scalar in result.scalars.items():
+        if not math.isfinite(scalar.value):
+            return Failure(FailureKind.DATA_GAP, f"{metric} came back as {scalar.value}")
+    return None
+
+
+def _failed(
+    campaign: Campaign,
+    exchange: Exchange,
+    trial: Trial,
+    attempt: Attempt,
+    progress: Progress,
+    result: Result,
+    time: float,
+    failure: Failure,
+) -> list[Body]:
+    number, hours = trial.number, progress.hours
+    if attempt.predicted:  # the prediction stands; the cell only ran on to check it
+        return [Ended(time, number, attempt.number, TrialState.PREDICTED, hours, failure)]
+    rule = campaign.failures[failure.kind]
+    action = rule.action
+    if action == "retry":
+        if attempt.number <= rule.retries:
+            return [AttemptFailed(time, number, attempt.number, hours, failure)]
+        action = rule.then
+    events: list[Body] = []
+    if action == "censored" and trial.purpose is not Purpose.TRAINING:
+        events = _censored(exchange, trial, attempt, result, time)
+    if action == "infeasible":
+        failure = Failure(failure.kind, failure.reason, infeasible=True)
+    return [*events, Ended(time, number, attempt.number, TrialState.FAILED, hours, failure)]
+
+
+def _censored(
+    exchange: Exchange, trial: Trial, attempt: Attempt, result: Result, time: float
+) -> list[Body]:
+    return [
+        Observed(
+            time,
+            trial.number,
+            attempt.number,
+            exchange.observation(metric, scalar, Bound.AT_LEAST),
+        )
+        for metric, scalar in result.at_least.items()
+        if math.isfinite(scalar.value)
+    ]

@@ -1,0 +1,249 @@
+"""Which optimiser to trust: the same campaign run with each of them, over many seeds."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any
+
+from campaigns.campaign import Campaign, CampaignError, parse
+from campaigns.records import Setting
+from loop.clock import SimulatedClock
+from loop.events import Event, Proposed, Recommended
+from loop.launch import create, engine, inspect, opened
+from loop.optimizers import registry as optimizers
+from loop.state import CampaignState
+from loop.store.store import Store
+from loop.threads import before_imports
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One campaign run of a bench: everything a worker process needs."""
+
+    text: str
+    files: Mapping[str, bytes]
+    optimizer: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What was recommended after so many trials, and what it had cost."""
+
+    trials: int
+    true_value: float
+    instrument_hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One checkpoint over all seeds: mean noise-free value, its standard error, mean hours."""
+
+    trials: int
+    true_value: float
+    sem: float
+    instrument_hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The outcome: per optimiser the checkpoints of every seed."""
+
+    campaign: str
+    seeds: int
+    runs: Mapping[str, Sequence[Sequence[Checkpoint]]]
+
+    def rounds(self, optimizer: str) -> list[Round]:
+        """Checkpoints averaged over the seeds."""
+        columns = zip(*self.runs[optimizer], strict=True)
+        return [_average(list(column)) for column in columns]
+
+    def first_reaching(self, optimizer: str, level: float) -> Round | None:
+        """The first checkpoint whose mean true value is at least `level`."""
+        return next((r for r in self.rounds(optimizer) if r.true_value >= level), None)
+
+    def rows(self) -> list[tuple[str, Round]]:
+        """Every optimiser's checkpoints, for a table."""
+        return [(name, round_) for name in self.runs for round_ in self.rounds(name)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON object that `leyden bench --json` prints."""
+        return {
+            "campaign": self.campaign,
+            "seeds": self.seeds,
+            "optimizers": {
+                name: {
+                    "rounds": [
+                        {
+                            "trials": r.trials,
+                            "true_value": r.true_value,
+                            "sem": r.sem,
+                            "instrument_hours": r.instrument_hours,
+                        }
+                        for r in self.rounds(name)
+                    ],
+                    "values": [[point.true_value for point in run] for run in runs],
+                }
+                for name, runs in self.runs.items()
+            },
+        }
+
+
+def bench(
+    campaign: Campaign,
+    names: Sequence[str],
+    seeds: int,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    first_seed: int = 0,
+) -> Bench:
+    """Run the campaign with each optimiser over `seeds` seeds, in worker processes.
+
+    names are kinds of optimisers, or entries of the campaign's `[bench]` section. A kind that is
+    the campaign's own keeps the campaign's options; another runs on its defaults.
+    Raises CampaignError: unknown name, no finite number of trials, an instrument without truth.
+    """
+    texts = {name: _variant(campaign, name) for name in dict.fromkeys(names)}
+    _fit_for_bench(campaign)
+    tasks = [
+        Task(text, dict(campaign.files), name, first_seed + seed)
+        for name, text in texts.items()
+        for seed in range(seeds)
+    ]
+    results = _run_all(tasks, workers or os.cpu_count() or 1, progress)
+    runs = {name: [results[(name, first_seed + seed)] for seed in range(seeds)] for name in texts}
+    return Bench(campaign.name, seeds, runs)
+
+
+def _run_all(
+    tasks: Sequence[Task], workers: int, progress: Progress | None
+) -> dict[tuple[str, int], list[Checkpoint]]:
+    results = {}
+    for done, (task, points) in enumerate(_results(tasks, workers), start=1):
+        results[(task.optimizer, task.seed)] = points
+        if progress is not None:
+            progress(done, len(tasks))
+    return results
+
+
+def _results(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, list[Checkpoint]]]:
+    if workers == 1 or len(tasks) == 1:
+        for task in tasks:
+            yield task, run_one(task)
+        return
+    from multiprocessing import get_context
+
+    context = get_context("spawn")  # a forked child would share locks and torch's threads
+    with ProcessPoolExecutor(workers, context, before_imports) as pool:
+        futures = {pool.submit(run_one, task): task for task in tasks}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+
+def run_one(task: Task) -> list[Checkpoint]:
+    """One campaign on a store in memory, and its checkpoints."""
+    campaign = parse(task.text, task.files, {"seed": task.seed})
+    with Store.open("sqlite://") as store:
+        campaign_id = create(store, campaign)
+        with engine(store, campaign_id, growth=0.0) as runner:
+            runner.run()
+        return checkpoints(campaign, store.events(campaign_id))
+
+
+def checkpoints(campaign: Campaign, events: Sequence[Event]) -> list[Checkpoint]:
+    """The recommendations of a finished campaign at every multiple of its channels."""
+    found = _recommendations(campaign, events)
+    if not found:
+        raise CampaignError([f"{campaign.name}: no trial gave a result, nothing was recommended"])
+    truths = _truths(campaign, [setting for _, setting, _ in found])
+    total = sum(
+        len(e.body.trials) for e in events if isinstance(e.body, Proposed) and e.body.trials
+    )
+    batch = campaign.instrument.channels
+    wanted = list(range(batch, total + 1, batch))
+    if not wanted or wanted[-1] != total:
+        wanted.append(total)
+    points = []
+    for trials in wanted:
+        at = next((i for i, (ended, _, _) in enumerate(found) if ended >= trials), len(found) - 1)
+        points.append(Checkpoint(trials, truths[at], found[at][2]))
+    return points
+
+
+def _recommendations(
+    campaign: Campaign, events: Sequence[Event]
+) -> list[tuple[int, Setting, float]]:
+    """Trials ended, setting recommended, instrument-hours used, at each recommendation."""
+    state = CampaignState.of(campaign, events[:1])
+    found = []
+    for event in events[1:]:
+        state.apply(event)
+        if isinstance(event.body, Recommended):
+            setting = event.body.recommendation.parameters
+            found.append((state.ended, setting, state.cost.instrument_hours))
+    return found
+
+
+def _truths(campaign: Campaign, settings: Sequence[Setting]) -> list[float]:
+    metric = campaign.objectives[0].metric
+    with opened(campaign, SimulatedClock()) as instrument:
+        truths = instrument.truth(settings)
+    if truths is None:
+        raise CampaignError([_untrue(campaign)])
+    return [float(truth[metric]) for truth in truths]
+
+
+def _untrue(campaign: Campaign) -> str:
+    return (
+        f"instrument.kind: {campaign.instrument.kind} does not know the noise-free value of every "
+        "setting, so that nothing can be compared on it"
+    )
+
+
+def _fit_for_bench(campaign: Campaign) -> None:
+    """Whether a bench can end and be judged. Raises CampaignError."""
+    card = inspect(campaign)
+    if not card.simulated:
+        raise CampaignError(
+            [f"instrument.kind: {card.kind} is real hardware; a bench runs on simulated ones only"]
+        )
+
+
+def _variant(campaign: Campaign, name: str) -> str:
+    """The campaign's text with another optimiser. Raises CampaignError for an unknown name."""
+    if name in campaign.bench:
+        chosen = campaign.bench[name]
+        kind, options = chosen.kind, dict(chosen.options)
+    elif name == campaign.optimizer.kind:
+        return campaign.text
+    elif name in optimizers.known():
+        kind, options = name, {}
+    else:
+        from campaigns.problems import unknown
+
+        raise CampaignError(
+            [f"--optimizer {name}: " + unknown("optimiser", name, _names(campaign))]
+        )
+    overrides = {"optimizer.kind": kind, "optimizer.options": options}
+    changed = parse(campaign.text, campaign.files, overrides)
+    optimizers.create(kind, options)
+    return changed.text
+
+
+def _names(campaign: Campaign) -> list[str]:
+    return [*campaign.bench, *optimizers.known()]
+
+
+def _average(column: Sequence[Checkpoint]) -> Round:
+    n = len(column)
+    mean = math.fsum(point.true_value for point in column) / n
+    spread = math.fsum((point.true_value - mean) ** 2 for point in column)
+    sem = math.sqrt(spread / (n - 1) / n) if n > 1 else 0.0
+    hours = math.fsum(point.instrument_hours for point in column) / n
+    return Round(column[0].trials, mean, sem, hours)

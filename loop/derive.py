@@ -1,0 +1,127 @@
+"""Every decision as a pure function of the recorded prefix, for the engine and for replay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from campaigns.campaign import Campaign
+from campaigns.records import Proposal, Purpose, Recommendation, Setting, Value
+from loop.events import Proposed, ProposedTrial, Recommended
+from loop.history import History
+from loop.optimizers.base import Exhausted, NothingToRecommend, Optimizer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+STOP_SALT = 1  # keeps a stopper's generator apart from the optimiser's
+
+
+class BadProposal(Exception):
+    """An optimiser broke its contract; the campaign cannot go on with it."""
+
+
+def generator(seed: int, *path: int) -> np.random.Generator:
+    """The generator of one decision: nothing else ever draws from it."""
+    import numpy as np
+
+    return np.random.default_rng([seed, *path])
+
+
+def search(optimizer: Optimizer, campaign: Campaign, history: History, n: int) -> Proposed:
+    """What the optimiser asks for next, knowing `history`; the event carries no time yet.
+
+    Raises BadProposal where the optimiser's answer is not n feasible settings.
+    """
+    exhausted = ""
+    rng = generator(campaign.seed, history.next_number)
+    try:
+        proposals: Sequence[Proposal] = optimizer.propose(campaign, history, n, rng)
+    except Exhausted as error:
+        proposals, exhausted = error.partial, error.reason or "no further settings"
+    _verify(campaign, proposals, n, short=bool(exhausted))
+    return _event(campaign, history, n, Purpose.SEARCH, proposals, exhausted)
+
+
+def training(campaign: Campaign, history: History) -> Proposed:
+    """The settings of the cells that train the early predictor, drawn by the seed alone."""
+    spec = campaign.early_prediction
+    n = 0 if spec is None else spec.training.simulate or 0
+    rng = generator(campaign.seed, history.next_number)
+    space = campaign.space
+    if space.finite:
+        candidates = space.candidates
+        order = [int(i) for i in rng.permutation(len(candidates))]
+        settings: list[Setting] = [candidates[order[i % len(order)]] for i in range(n)]
+    else:
+        settings = list(space.sample(n, rng))
+    proposals = [Proposal(setting, "training") for setting in settings]
+    return _event(campaign, history, n, Purpose.TRAINING, proposals, name="training")
+
+
+def start(campaign: Campaign, history: History) -> Proposed:
+    """The settings that the campaign file wants run first."""
+    settings = campaign.start.settings
+    proposals = [Proposal(setting, "start") for setting in settings]
+    return _event(campaign, history, len(settings), Purpose.START, proposals, name="start")
+
+
+def confirm(campaign: Campaign, history: History, winner: Recommendation) -> Proposed:
+    """Fresh repeats of the recommended setting."""
+    proposals = [Proposal(winner.parameters, "confirm")] * campaign.recommend.confirm
+    return _event(campaign, history, len(proposals), Purpose.CONFIRM, proposals, name="confirm")
+
+
+def recommend(optimizer: Optimizer, campaign: Campaign, history: History) -> Recommended | None:
+    """The optimiser's recommendation, or None while nothing is known."""
+    try:
+        recommendation = optimizer.recommend(campaign, history)
+    except NothingToRecommend:
+        return None
+    return Recommended(0.0, history.seen, campaign.optimizer.kind, recommendation)
+
+
+def _event(
+    campaign: Campaign,
+    history: History,
+    n: int,
+    purpose: Purpose,
+    proposals: Sequence[Proposal],
+    exhausted: str = "",
+    name: str = "",
+) -> Proposed:
+    return Proposed(
+        time=0.0,
+        seen=history.seen,
+        n=n,
+        first=history.next_number,
+        optimizer=name or campaign.optimizer.kind,
+        purpose=purpose,
+        trials=tuple(
+            ProposedTrial(_plain(campaign, p.parameters), p.author, dict(p.meta)) for p in proposals
+        ),
+        exhausted=exhausted,
+    )
+
+
+def _plain(campaign: Campaign, setting: Setting) -> dict[str, Value]:
+    """Free parameters, then derived ones, as plain Python values."""
+    complete = campaign.space.complete(setting)
+    return {name: _scalar(value) for name, value in complete.items()}
+
+
+def _scalar(value: Value) -> Value:
+    item = getattr(value, "item", None)  # a NumPy scalar
+    plain: Value = value if item is None else item()
+    return plain
+
+
+def _verify(campaign: Campaign, proposals: Sequence[Proposal], n: int, *, short: bool) -> None:
+    kind = campaign.optimizer.kind
+    if len(proposals) > n or (len(proposals) < n and not short):
+        raise BadProposal(f"{kind} was asked for {n} settings and gave {len(proposals)}")
+    for proposal in proposals:
+        problems = campaign.space.problems(proposal.parameters)
+        if problems:
+            raise BadProposal(f"{kind} proposed an infeasible setting: {problems[0]}")

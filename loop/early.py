@@ -1,0 +1,179 @@
+"""Early prediction in the loop: which cells teach the model, and what it says of a running one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from campaigns.campaign import Campaign, CampaignError
+from campaigns.records import Bound, Observation, Prediction, Purpose, TrialState
+from instruments.base import Series
+from loop.state import CampaignState
+from surrogates.registry import target
+
+if TYPE_CHECKING:
+    from loop.store.store import Store
+    from surrogates.cells import Cell
+
+
+class TrainingFailed(Exception):
+    """The early predictor could not be fitted; the message says which cells are missing."""
+
+
+class EarlyPredictor:
+    """The campaign's early predictor over its store; it remembers nothing but the loaded model."""
+
+    def __init__(self, store: Store, campaign_id: str, campaign: Campaign) -> None:
+        if campaign.early_prediction is None:
+            raise ValueError("the campaign has no [early_prediction]")
+        self.spec = campaign.early_prediction
+        if self.spec.at_cycle == "adaptive":
+            raise CampaignError(
+                ["early_prediction.at_cycle: 'adaptive' is not in this release; give a number"]
+            )
+        self.at_cycle = int(self.spec.at_cycle)
+        self._store = store
+        self._campaign_id = campaign_id
+        self._metric = campaign.objectives[0].metric
+        self._unit = campaign.objectives[0].unit
+        self._loaded: tuple[str, Any] = ("", None)
+
+    # training --------------------------------------------------------------------------------
+
+    def ready(self, state: CampaignState) -> bool:
+        """True once every cell the model is trained on is there."""
+        if not self.spec.training.simulate:
+            return True
+        return state.training_proposed and all(
+            trial.state.terminal for trial in state.history.training.values()
+        )
+
+    def cells(self, state: CampaignState) -> tuple[list[Cell], tuple[int, ...], str]:
+        """Training cells, the trials of this campaign among them, and the digest of outside data.
+
+        Raises TrainingFailed where the source has none.
+        """
+        training = self.spec.training
+        if training.simulate:
+            numbers = tuple(
+                n for n, trial in state.history.training.items() if self._life(trial) is not None
+            )
+            cells = [self._cell(state.history.training[n]) for n in numbers]
+            return self._long_enough(cells), numbers, ""
+        if training.folder:
+            cells = self._recorded(training.folder, training.splits or ())
+        else:
+            cells = self._earlier(str(training.campaign))
+        cells = self._long_enough(cells)
+        return cells, (), digest_of(cells)
+
+    def _long_enough(self, cells: Sequence[Cell]) -> list[Cell]:
+        """Cells whose curves reach the cycle predictions are made at; the others died before."""
+        return [cell for cell in cells if len(cell.cycles) and cell.cycles[-1] >= self.at_cycle]
+
+    def fit(self, cells: Sequence[Cell]) -> tuple[str, bytes]:
+        """The digest and the canonical text of a model fitted to the cells.
+
+        Raises TrainingFailed where the cells do not suffice.
+        """
+        try:
+            text: str = self._model().fit(cells).to_json()
+        except ValueError as error:
+            raise TrainingFailed(f"early_prediction.training: {error}") from error
+        content = text.encode()
+        return hashlib.sha256(content).hexdigest(), content
+
+    def _model(self) -> Any:
+        options = dict(self.spec.options)
+        return target(self.spec.kind)(
+            at_cycle=self.at_cycle, model=self.spec.model, level=self.spec.level, **options
+        )
+
+    def _cell(self, trial: Any, campaign_id: str = "") -> Cell:
+        series = self._store.series(
+            campaign_id or self._campaign_id, trial.number, trial.attempt, until=self.at_cycle
+        )
+        return cell_of(str(trial.number), self._life(trial), series)
+
+    def _life(self, trial: Any) -> float | None:
+        outcome = trial.outcomes.get(self._metric)
+        measured = isinstance(outcome, Observation) and outcome.bound is Bound.EXACT
+        if not measured or trial.excluded or trial.state is not TrialState.COMPLETED:
+            return None
+        return float(outcome.mean)
+
+    def _recorded(self, folder: str, splits: Sequence[str]) -> list[Cell]:
+        from surrogates.cycle_life import read_cells
+
+        try:
+            return list(read_cells(Path(folder), splits=tuple(splits) or ("train", "test1")))
+        except (ValueError, OSError) as error:
+            raise TrainingFailed(f"early_prediction.training.folder: {error}") from error
+
+    def _earlier(self, campaign_id: str) -> list[Cell]:
+        from campaigns.campaign import parse
+
+        text, files = self._store.document(campaign_id)
+        earlier = CampaignState.of(parse(text, files), self._store.events(campaign_id))
+        trials = [*earlier.history.training.values(), *earlier.history.trials.values()]
+        return [self._cell(t, campaign_id) for t in trials if self._life(t) is not None]
+
+    # prediction ------------------------------------------------------------------------------
+
+    def model(self, digest: str) -> Any:
+        """The stored model of that digest. Raises StoreDamaged where it was changed."""
+        if self._loaded[0] != digest:
+            text = self._store.artifact(digest).decode()
+            self._loaded = (digest, target(self.spec.kind).from_json(text))
+        return self._loaded[1]
+
+    def predict(self, digest: str, trial: int, attempt: int) -> Prediction:
+        """What the model says of a trial from its stored cycles up to `at_cycle`.
+
+        Raises ValueError where the stored data do not suffice.
+        """
+        series = self._store.series(self._campaign_id, trial, attempt, until=self.at_cycle)
+        answer = self.model(digest).predict([cell_of(str(trial), None, series)])
+        return Prediction(
+            metric=self._metric,
+            mean=float(answer.mean[0]),
+            sem=float(answer.sem[0]),
+            unit=self._unit,
+            lower=float(answer.lower[0]),
+            upper=float(answer.upper[0]),
+            level=self.spec.level,
+            at_cycle=self.at_cycle,
+            model=digest,
+            extrapolates=bool(answer.extrapolates[0]),
+        )
+
+
+def cell_of(name: str, life: float | None, series: Series) -> Cell:
+    """A cell as the models see it, from stored per-cycle data."""
+    import numpy as np
+
+    from surrogates.cells import Cell
+
+    return Cell(
+        id=name,
+        cycle_life=life,
+        q=np.ascontiguousarray(series.curves.T, dtype=np.float64),
+        voltage=series.voltage,
+        cycles=series.curve_cycles,
+    )
+
+
+def digest_of(cells: Sequence[Cell]) -> str:
+    """SHA-256 over the data of cells, in order."""
+    total = hashlib.sha256()
+    for cell in cells:
+        total.update(f"{cell.id}:{cell.cycle_life!r}:{cell.q.shape}".encode())
+        total.update(cell.q.tobytes())
+    return total.hexdigest()
+
+
+def watched(purpose: Purpose) -> bool:
+    """Training cells are never predicted: they run to their end to be learnt from."""
+    return purpose is not Purpose.TRAINING

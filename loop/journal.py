@@ -1,0 +1,69 @@
+"""The engine's one way to write: events into the store, and with them into the state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from instruments.base import Clock, Series
+from loop.events import Body, Event
+from loop.state import CampaignState
+from loop.stopwatch import Stopwatch
+from loop.store.store import Lease, Store
+
+RENEW_S = 5.0  # wall seconds between renewals of the lease
+
+Listener = Callable[[Sequence[Event], CampaignState], None]
+
+
+class Journal:
+    """Appends under the campaign's lease; the state is always what the store holds."""
+
+    def __init__(
+        self,
+        store: Store,
+        campaign_id: str,
+        state: CampaignState,
+        lease: Lease,
+        clock: Clock,
+        listener: Listener | None = None,
+    ) -> None:
+        self.store = store
+        self.campaign_id = campaign_id
+        self.state = state
+        self.watch = Stopwatch()
+        self._lease = lease
+        self._clock = clock
+        self._listener = listener
+        self._renewed = time.monotonic()
+
+    def append(
+        self,
+        bodies: Sequence[Body],
+        series: Mapping[int, Series] | None = None,
+        artifacts: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """One transaction: events and what belongs to them. Raises StoreError, nothing written."""
+        events = self.store.append(
+            self.campaign_id,
+            bodies,
+            fence=self._lease.fence,
+            series=series or {},
+            artifacts=artifacts or {},
+        )
+        for event in events:
+            self.state.apply(event)
+        if self._listener is not None:
+            with self.watch.measure("faces"):
+                self._listener(events, self.state)
+
+    @property
+    def now(self) -> float:
+        """Campaign seconds on the campaign's clock."""
+        return self.state.seconds(self._clock.now())
+
+    def renew(self) -> None:
+        """Keep the lease alive. Raises LeaseLost where another engine has taken over."""
+        if time.monotonic() - self._renewed > RENEW_S:
+            self.store.renew(self._lease)
+            self._renewed = time.monotonic()

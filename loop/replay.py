@@ -1,0 +1,299 @@
+"""Proof that the recorded decisions follow from the recorded data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from campaigns.campaign import Campaign, parse
+from campaigns.records import Prediction, Purpose
+from loop import derive
+from loop.early import EarlyPredictor
+from loop.environment import environment
+from loop.events import (
+    Body,
+    Created,
+    Decided,
+    Event,
+    Predicted,
+    Proposed,
+    ProposedTrial,
+    Recommended,
+    encode,
+)
+from loop.optimizers import registry as optimizers
+from loop.optimizers.base import Optimizer
+from loop.state import CampaignState
+from loop.stopping import FixedHorizon
+from loop.store.store import Store
+from loop.threads import single_threaded
+
+HANDMADE = frozenset({"person", "record"})  # proposals nobody derived: given by a person or a file
+TOLERANCE = 1e-6  # relative, where package versions differ
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """The first decision that its prefix does not explain."""
+
+    seq: int
+    kind: str
+    recorded: str
+    derived: str
+
+    def __str__(self) -> str:
+        return f"event {self.seq} ({self.kind}): recorded {self.recorded}, derived {self.derived}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an audit found. `proposals` counts proposed settings, one a trial."""
+
+    campaign: str
+    proposals: int
+    identical: int
+    predictions: int
+    recommendations: int
+    decisions: int
+    first_divergence: Divergence | None
+    differences: tuple[str, ...]  # packages whose version differs from the recorded one
+
+    @property
+    def ok(self) -> bool:
+        return self.first_divergence is None
+
+
+class Audit:
+    """Walks a journal once, re-deriving each decision at the prefix it was made at."""
+
+    def __init__(self, store: Store, campaign_id: str) -> None:
+        text, files = store.document(campaign_id)
+        self.campaign: Campaign = parse(text, files)
+        self.events = store.events(campaign_id)
+        self.campaign_id = campaign_id
+        spec = self.campaign.optimizer
+        self.optimizer: Optimizer = optimizers.create(spec.kind, spec.options)
+        self.predictor = (
+            EarlyPredictor(store, campaign_id, self.campaign)
+            if self.campaign.early_prediction is not None
+            else None
+        )
+        self.tolerance = 0.0
+        self.foreign = False  # recorded elsewhere: only the settings are comparable
+        self.counts = dict.fromkeys(("proposals", "identical", "predictions", "decisions"), 0)
+        self.recommendations = 0
+        self.divergence: Divergence | None = None
+
+    def run(self, progress: Progress | None = None) -> None:
+        """Go through the journal and note the first divergence."""
+        state: CampaignState | None = None
+        for event in self.events:
+            if state is None:
+                if not isinstance(event.body, Created):
+                    self._diverged(event, event.kind, "created")
+                    return
+                self._compare_digest(event, event.body)
+                self.foreign = event.body.origin == "import"
+                state = CampaignState.of(self.campaign, [event])
+                continue
+            self._examine(state, event)
+            state.apply(event)
+            if progress is not None:
+                progress(event.seq, len(self.events))
+
+    def _compare_digest(self, event: Event, created: Created) -> None:
+        if created.digest != self.campaign.digest:
+            self._diverged(event, created.digest, self.campaign.digest)
+
+    def _examine(self, state: CampaignState, event: Event) -> None:
+        match event.body:
+            case Proposed():
+                self._proposed(state, event, event.body)
+            case Recommended():
+                self._recommended(state, event, event.body)
+            case Predicted() if self.predictor is not None:
+                self._predicted(state, event, event.body)
+            case Decided():
+                self._decided(state, event, event.body)
+            case _:
+                pass
+
+    def _proposed(self, state: CampaignState, event: Event, body: Proposed) -> None:
+        if body.optimizer in HANDMADE:
+            return
+        self.counts["proposals"] += len(body.trials)
+        if body.seen != event.seq - 1:
+            between = self._between(body.seen, event.seq)
+            if between:
+                self._diverged(event, f"seen = {body.seen}", f"a proposal at {between} between")
+                return
+        derived = self._derive(state, body)
+        if self.foreign:
+            body, derived = _settings_only(body), _settings_only(derived)
+        pairs = zip(body.trials, derived.trials, strict=False)
+        self.counts["identical"] += sum(self._same(a, b) for a, b in pairs)
+        if not self._alike(body, replace(derived, time=body.time)):
+            self._diverged(event, *_difference(body, derived))
+
+    def _between(self, seen: int, seq: int) -> int:
+        for event in self.events[seen : seq - 1]:
+            if isinstance(event.body, Proposed):
+                return event.seq
+        return 0
+
+    def _derive(self, state: CampaignState, body: Proposed) -> Proposed:
+        campaign, history = state.campaign, state.history
+        if body.seen != history.seen:
+            history = type(history).of(history.names, self.events, body.seen)
+        match body.purpose:
+            case Purpose.TRAINING:
+                return derive.training(campaign, history)
+            case Purpose.START:
+                return derive.start(campaign, history)
+            case Purpose.CONFIRM if state.recommendation is not None:
+                return derive.confirm(campaign, history, state.recommendation)
+            case _:
+                return derive.search(self.optimizer, campaign, history, body.n)
+
+    def _recommended(self, state: CampaignState, event: Event, body: Recommended) -> None:
+        self.recommendations += 1
+        history = state.history
+        if body.seen != history.seen:
+            history = type(history).of(history.names, self.events, body.seen)
+        derived = derive.recommend(self.optimizer, state.campaign, history)
+        if derived is None:
+            self._diverged(event, encode(body), "nothing to recommend")
+        elif not self._alike(body, replace(derived, time=body.time)):
+            self._diverged(event, *_difference(body, derived))
+
+    def _predicted(self, state: CampaignState, event: Event, body: Predicted) -> None:
+        self.counts["predictions"] += 1
+        assert self.predictor is not None
+        derived = replace(
+            body,
+            prediction=self.predictor.predict(state.model, body.trial, body.attempt),
+        )
+        if not self._alike(body, derived):
+            self._diverged(event, *_difference(body, derived))
+
+    def _decided(self, state: CampaignState, event: Event, body: Decided) -> None:
+        self.counts["decisions"] += 1
+        trial = state.history.trial(body.trial)
+        prediction = trial.outcomes.get(state.campaign.objectives[0].metric)
+        if not isinstance(prediction, Prediction):
+            self._diverged(event, body.reason, "nothing was predicted")
+            return
+        rng = derive.generator(state.campaign.seed, body.trial, body.attempt, derive.STOP_SALT)
+        decision = FixedHorizon().decide(state.campaign, state.history, trial, prediction, rng)
+        recorded = (body.reason, dict(body.weighed))
+        if recorded != (decision.reason, dict(decision.weighed)):
+            self._diverged(event, f"{body.action}: {body.reason}", decision.reason)
+
+    # comparing -------------------------------------------------------------------------------
+
+    def _same(self, one: ProposedTrial, other: ProposedTrial) -> bool:
+        if one == other:
+            return True
+        tolerance = self.tolerance
+        return tolerance > 0 and close(dict(one.parameters), dict(other.parameters), tolerance)
+
+    def _alike(self, one: Body, other: Body) -> bool:
+        text, derived = encode(one), encode(other)
+        if text == derived:
+            return True
+        return self.tolerance > 0 and close(json.loads(text), json.loads(derived), self.tolerance)
+
+    def _diverged(self, event: Event, recorded: str, derived: str) -> None:
+        if self.divergence is None:
+            self.divergence = Divergence(event.seq, event.kind, recorded, derived)
+
+
+def verify(
+    store: Store,
+    campaign_id: str,
+    head: str | None = None,
+    progress: Progress | None = None,
+) -> Verdict:
+    """Re-derive every proposal, prediction, stop and recommendation of a campaign.
+
+    The journal's hash chain and the stored data are checked first; `head` (as a report printed it)
+    finds a truncated tail. Bit-identical where the package versions are the recorded ones, within a
+    relative 1e-6 otherwise. Raises CampaignUnknown.
+    """
+    audit = Audit(store, campaign_id)
+    differences = _differences(audit.events)
+    audit.tolerance = TOLERANCE if differences else 0.0
+    audit.divergence = _damage(store, campaign_id, audit.events, head)
+    if audit.divergence is None:
+        with single_threaded():
+            audit.run(progress)
+    return Verdict(
+        campaign=campaign_id,
+        proposals=audit.counts["proposals"],
+        identical=audit.counts["identical"],
+        predictions=audit.counts["predictions"],
+        recommendations=audit.recommendations,
+        decisions=audit.counts["decisions"],
+        first_divergence=audit.divergence,
+        differences=differences,
+    )
+
+
+def _damage(
+    store: Store, campaign_id: str, events: list[Event], head: str | None
+) -> Divergence | None:
+    """The first sign that the store is not what was written."""
+    for damage in store.check(campaign_id):
+        return Divergence(0, damage.table, damage.where, damage.what)
+    if head is not None and all(event.hash != head for event in events):
+        last = events[-1].hash if events else "no events"
+        return Divergence(len(events), "head", last, f"{head} (the journal's tail is missing)")
+    return None
+
+
+def _differences(events: Iterable[Event]) -> tuple[str, ...]:
+    """Packages whose version is not the one every engine of the campaign had."""
+    now = environment()
+    found: dict[str, None] = {}
+    for event in events:
+        recorded = getattr(event.body, "environment", None)
+        for package, version in (recorded or {}).items():
+            here = now.get(package, "missing")
+            if package not in _NO_MATTER and version != here:
+                found[f"{package}: {version} then, {here} now"] = None
+    return tuple(found)
+
+
+_NO_MATTER = frozenset({"host", "platform", "revision"})
+
+
+def close(one: Any, other: Any, tolerance: float) -> bool:
+    """Equal up to a relative tolerance in every number of two JSON values."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(close(one[k], other[k], tolerance) for k in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(
+            close(a, b, tolerance) for a, b in zip(one, other, strict=True)
+        )
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) <= tolerance * max(abs(one), abs(other), 1e-300)
+    return bool(one == other)
+
+
+def _settings_only(body: Proposed) -> Proposed:
+    trials = tuple(replace(trial, author="", meta={}) for trial in body.trials)
+    return replace(body, trials=trials)
+
+
+def _difference(one: Body, other: Body) -> tuple[str, str]:
+    """The part in which two events differ, short enough to read."""
+    if isinstance(one, Proposed) and isinstance(other, Proposed):
+        for offset, (a, b) in enumerate(zip(one.trials, other.trials, strict=False)):
+            if a != b:
+                number = one.first + offset
+                return f"trial {number}: {a.parameters} {a.meta}", f"{b.parameters} {b.meta}"
+    return encode(one)[:300], encode(other)[:300]

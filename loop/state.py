@@ -1,0 +1,262 @@
+"""Where a campaign stands: everything the engine must know, folded from its events alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from campaigns.campaign import Campaign
+from campaigns.records import Bound, Outcome, Prediction, Purpose, Recommendation, TrialState
+from loop.events import (
+    AttemptFailed,
+    Body,
+    Changed,
+    Corrected,
+    Created,
+    Decided,
+    Ended,
+    Event,
+    Finished,
+    Fitted,
+    Measured,
+    Observed,
+    Predicted,
+    Proposed,
+    Recommended,
+    Started,
+    Submitting,
+)
+from loop.history import History
+
+RECORDED = "record"  # author of trials whose results were given, not run here
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt that holds a channel: when it took it and how much of its data is stored."""
+
+    trial: int
+    number: int
+    key: str
+    since: float  # campaign seconds
+    running: bool = False  # False: submitted, no answer stored yet
+    cycle: int = 0  # last cycle whose data are stored
+    predicted: bool = False
+    stopping: bool = False  # a stop was decided, the end is not stored yet
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a campaign has used so far."""
+
+    instrument_hours: float = 0.0
+    training_hours: float = 0.0
+    first_start: float | None = None  # campaign seconds
+    last_end: float | None = None
+
+    @property
+    def lab_days(self) -> float:
+        if self.first_start is None or self.last_end is None:
+            return 0.0
+        return (self.last_end - self.first_start) / 86400.0
+
+
+class CampaignState:
+    """A campaign after its latest event. `apply` is the only way it changes."""
+
+    def __init__(self, campaign: Campaign, epoch: datetime) -> None:
+        self.campaign = campaign  # with the changes of budget and channels made so far
+        self.epoch = epoch
+        self.history = History(campaign.space.names)
+        self.seq = 0
+        self.head = ""
+        self.time = 0.0
+        self.status = "running"
+        self.reason = ""
+        self.cost = Cost()
+        self.attempts: dict[int, Attempt] = {}  # by trial, those that hold a channel
+        self.queue: dict[int, None] = {}  # trials that wait for a channel, in order
+        self.counts: Counter[TrialState] = Counter()
+        self.training_counts: Counter[TrialState] = Counter()
+        self.asked = 0  # trials that count against budget.trials
+        self.rounds = 0
+        self.ended = 0  # trials of the optimiser's history that are over or predicted
+        self.exhausted = ""
+        self.model = ""  # digest of the current early predictor
+        self.training_proposed = False
+        self.start_proposed = False
+        self.record_proposed = False
+        self.confirmed = False
+        self.recommendation: Recommendation | None = None
+        self.recommended_at = 0  # `ended` when the latest recommendation was made
+        self.recommended_seen = 0
+        self.learnt = 0  # seq of the latest event that can change a recommendation
+        self.best: float | None = None  # best value so far, signed so that larger is better
+        self.since_best = 0
+
+    @classmethod
+    def of(cls, campaign: Campaign, events: Iterable[Event]) -> CampaignState:
+        """The state after the events. Raises ValueError where the first is not `created`."""
+        events = iter(events)
+        first = next(events, None)
+        if first is None or not isinstance(first.body, Created):
+            raise ValueError("the journal does not begin with the creation of the campaign")
+        state = cls(campaign, datetime.fromisoformat(first.body.epoch))
+        state.apply(first)
+        for event in events:
+            state.apply(event)
+        return state
+
+    # reading ---------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> datetime:
+        """Campaign time of the latest event."""
+        return self.moment(self.time)
+
+    def moment(self, seconds: float) -> datetime:
+        return self.epoch + timedelta(seconds=seconds)
+
+    def seconds(self, moment: datetime) -> float:
+        return (moment - self.epoch) / timedelta(seconds=1)
+
+    @property
+    def free_channels(self) -> int:
+        return self.campaign.instrument.channels - len(self.attempts)
+
+    @property
+    def over(self) -> bool:
+        return self.status != "running"
+
+    # folding ---------------------------------------------------------------------------------
+
+    def apply(self, event: Event) -> None:
+        """Take in the next event."""
+        body = event.body
+        self.history.apply(event.seq, body)
+        self.seq, self.head = event.seq, event.hash
+        self.time = max(self.time, getattr(body, "time", 0.0))
+        self._fold(body)
+        if isinstance(body, Proposed | Predicted | Observed | Ended | Corrected):
+            self.learnt = event.seq
+
+    def _fold(self, body: Body) -> None:
+        match body:
+            case Proposed():
+                self._propose(body)
+            case Submitting():
+                self._submit(body)
+            case Started():
+                self._attempt(body.trial, running=True)
+                self._count(body.trial, TrialState.SUBMITTING, TrialState.RUNNING)
+            case Measured():
+                self._attempt(body.trial, cycle=body.last_cycle)
+            case Predicted():
+                self._attempt(body.trial, predicted=True)
+                self._learn(body.trial, body.prediction)
+            case Observed():
+                self._learn(body.trial, body.observation)
+            case Decided(action="stop"):
+                self._attempt(body.trial, stopping=True)
+            case AttemptFailed():
+                attempt = self.attempts.get(body.trial)
+                self.ended -= attempt is not None and attempt.predicted
+                self._release(body)
+                self.queue[body.trial] = None
+                self._count(body.trial, None, TrialState.PROPOSED)
+            case Ended():
+                self._end(body)
+            case Fitted():
+                self.model = body.model
+            case Recommended():
+                self.recommendation = body.recommendation
+                self.recommended_at, self.recommended_seen = self.ended, body.seen
+            case Changed():
+                self.campaign = self.campaign.changed(body.path, body.value)
+                self._reopen()
+            case Finished():
+                self.status, self.reason = body.status, body.reason
+            case _:
+                pass
+
+    def _propose(self, body: Proposed) -> None:
+        numbers = range(body.first, body.first + len(body.trials))
+        self.queue.update(dict.fromkeys(numbers))
+        counts = self.training_counts if body.purpose is Purpose.TRAINING else self.counts
+        counts[TrialState.PROPOSED] += len(body.trials)
+        if body.purpose is Purpose.TRAINING:
+            self.training_proposed = True
+        elif body.purpose is Purpose.CONFIRM:
+            self.confirmed = True
+        elif body.purpose is Purpose.SEARCH:
+            self.rounds += 1
+            self.exhausted = body.exhausted
+        self.start_proposed |= body.optimizer == "start"
+        self.record_proposed |= body.optimizer == RECORDED
+        if body.purpose in (Purpose.SEARCH, Purpose.START):
+            self.asked += sum(trial.author != RECORDED for trial in body.trials)
+        if self.over and body.trials:
+            self._reopen()
+
+    def _submit(self, body: Submitting) -> None:
+        self.queue.pop(body.trial, None)
+        self.attempts[body.trial] = Attempt(body.trial, body.attempt, body.key, body.time)
+        self._count(body.trial, TrialState.PROPOSED, TrialState.SUBMITTING)
+        if self.cost.first_start is None:
+            self.cost = replace(self.cost, first_start=body.time)
+
+    def _attempt(self, trial: int, **changes: Any) -> None:
+        if trial in self.attempts:
+            self.attempts[trial] = replace(self.attempts[trial], **changes)
+
+    def _learn(self, number: int, outcome: Outcome) -> None:
+        objective = self.campaign.objectives[0]
+        trial = self.history.trial(number)
+        if outcome.metric != objective.metric or trial.purpose is Purpose.TRAINING:
+            return
+        if isinstance(outcome, Prediction):
+            self.ended += 1  # a cell that runs on has already taught what it will teach first
+        if outcome.bound is not Bound.EXACT:
+            return
+        value = objective.sign * outcome.mean
+        if self.best is None or value > self.best:
+            self.best, self.since_best = value, 0
+
+    def _release(self, body: AttemptFailed | Ended) -> None:
+        attempt = self.attempts.pop(body.trial, None)
+        if attempt is None:
+            return
+        training = self.history.trial(body.trial).purpose is Purpose.TRAINING
+        self.cost = replace(
+            self.cost,
+            instrument_hours=self.cost.instrument_hours + (0.0 if training else body.hours),
+            training_hours=self.cost.training_hours + (body.hours if training else 0.0),
+            last_end=max(self.cost.last_end or 0.0, body.time),
+        )
+        standing = TrialState.RUNNING if attempt.running else TrialState.SUBMITTING
+        self._count(body.trial, standing, None)
+
+    def _end(self, body: Ended) -> None:
+        if body.trial in self.queue:
+            del self.queue[body.trial]
+            self._count(body.trial, TrialState.PROPOSED, None)
+        predicted = body.trial in self.attempts and self.attempts[body.trial].predicted
+        self._release(body)
+        self._count(body.trial, None, body.state)
+        if self.history.trial(body.trial).purpose is not Purpose.TRAINING:
+            self.ended += not predicted
+            self.since_best += 1
+
+    def _count(self, number: int, old: TrialState | None, new: TrialState | None) -> None:
+        training = self.history.trial(number).purpose is Purpose.TRAINING
+        counts = self.training_counts if training else self.counts
+        if old is not None:
+            counts[old] -= 1
+        if new is not None:
+            counts[new] += 1
+
+    def _reopen(self) -> None:
+        self.status, self.reason, self.exhausted, self.confirmed = "running", "", "", False

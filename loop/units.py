@@ -1,0 +1,56 @@
+"""Conversion between the campaign's units and the instrument's, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pint
+
+
+class UnitError(ValueError):
+    """A unit is not known, or two units measure different things."""
+
+
+@cache
+def _registry() -> pint.UnitRegistry[float]:
+    import pint
+
+    return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
+
+
+def converter(source: str, target: str) -> Callable[[float], float]:
+    """A function from numbers in `source` to numbers in `target`. Raises UnitError."""
+    if source == target:
+        return _same
+    import pint
+
+    registry = _registry()
+    try:
+        wanted = registry.Unit(_spelt(target))
+        given = registry.Unit(_spelt(source))
+        registry.Quantity(1.0, given).to(wanted)
+    except pint.UndefinedUnitError as error:
+        raise UnitError(f"{', '.join(error.unit_names)!r} is not a unit") from error
+    except pint.DimensionalityError as error:
+        raise UnitError(f"{source!r} cannot be converted to {target!r}") from error
+    return lambda value: float(registry.Quantity(value, given).to(wanted).magnitude)
+
+
+def scale(source: str, target: str) -> Callable[[float], float]:
+    """Like `converter`, for differences (a standard deviation has no zero point)."""
+    if source == target:
+        return _same
+    convert = converter(source, target)
+    zero, one = convert(0.0), convert(1.0)
+    return lambda value: value * (one - zero)
+
+
+def _spelt(unit: str) -> str:
+    return "dimensionless" if unit in ("1", "") else unit
+
+
+def _same(value: float) -> float:
+    return value

@@ -1,0 +1,87 @@
+"""kill -9 at any moment: nothing is lost, nothing is done twice, the run repeats itself."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+
+import pytest
+
+from loop.launch import create
+from loop.replay import verify
+from loop.store.store import Store
+from tests.loop.laboratory import charging, finish, hill, journal, kill_after, spawn
+
+CASES = {
+    "random": lambda: hill("random", channels=3, budget="trials = 40"),
+    "rounds": lambda: hill("gp_ucb", channels=4, rounds=True, budget="trials = 24"),
+    "bandit": lambda: hill("bayes_gap", channels=2, budget="trials = 16"),
+    "early prediction": lambda: charging("faults = { channel_hang = 0.2, nan = 0.1 }"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_killed_and_resumed_campaign_equals_the_undisturbed_one(tmp_path, case):
+    campaign = CASES[case]()
+    with Store.open(f"sqlite:///{tmp_path / 'whole.db'}") as store:
+        whole_id = create(store, campaign)
+        began = time.monotonic()
+        finish(store, whole_id)
+        duration = time.monotonic() - began
+        whole = journal(store.events(whole_id))
+
+    path = tmp_path / "killed.db"
+    with Store.open(f"sqlite:///{path}") as store:
+        campaign_id = create(store, campaign)
+    rng = random.Random(20)
+    kills = 0
+    while kills < 10:
+        # each life does a fresh share of the work, wherever in it the end comes
+        killed = kill_after(spawn(path, campaign_id), rng.uniform(0.02, 0.05 + duration / 6))
+        if not killed:
+            break
+        kills += 1
+    with Store.open(f"sqlite:///{path}") as store:
+        finish(store, campaign_id)
+        assert journal(store.events(campaign_id)) == whole
+        assert store.check() == []
+        verdict = verify(store, campaign_id)
+    assert verdict.ok, verdict.first_divergence
+    assert verdict.identical == verdict.proposals > 0
+    assert kills >= 3 or duration < 0.3
+
+
+def test_killed_in_every_gap_between_two_transactions(tmp_path, monkeypatch):
+    """The exhaustive version: one life a transaction, killed right behind its commit."""
+    campaign = hill("gp_ucb", channels=2, budget="trials = 6")
+    with Store.open("sqlite://") as store:
+        whole_id = create(store, campaign)
+        finish(store, whole_id)
+        whole = journal(store.events(whole_id))
+
+    path = tmp_path / "gaps.db"
+    with Store.open(f"sqlite:///{path}") as store:
+        campaign_id = create(store, campaign)
+    append = Store.append
+    lives = 0
+
+    def fatal(self, *args, **kwargs):
+        events = append(self, *args, **kwargs)
+        if events[0].kind != "engine_started":
+            os.kill(os.getpid(), 9)
+        return events
+
+    monkeypatch.setattr(Store, "append", fatal)
+    while True:
+        pid = spawn(path, campaign_id)
+        _, status = os.waitpid(pid, 0)
+        lives += 1
+        with Store.open(f"sqlite:///{path}") as store:
+            if store.events(campaign_id)[-1].kind == "finished":
+                break
+        assert os.WIFSIGNALED(status)
+        assert lives < 100
+    with Store.open(f"sqlite:///{path}") as store:
+        assert journal(store.events(campaign_id)) == whole
+    assert lives >= 18
