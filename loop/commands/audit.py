@@ -1,0 +1,75 @@
+"""Replaying a campaign: do the recorded decisions follow from the recorded data?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from loop.commands.console import (
+    DEFAULT_STORE,
+    AsJson,
+    BadInput,
+    CampaignId,
+    Failed,
+    StoreUrl,
+    as_bad_input,
+    emit,
+    emit_json,
+    note,
+    reading,
+)
+from loop.commands.meter import meter
+
+if TYPE_CHECKING:
+    from loop.replay import Verdict
+
+
+def replay(
+    campaign_id: CampaignId,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Derive every decision again and compare.")
+    ] = False,
+    head: Annotated[
+        str | None, typer.Option(metavar="HASH", help="A printed head; finds a cut-off journal.")
+    ] = None,
+    store: StoreUrl = DEFAULT_STORE,
+    as_json: AsJson = False,
+) -> None:
+    """Derive a campaign's decisions again and compare them with the recorded ones."""
+    from loop import replay as audit
+
+    if not verify:
+        raise BadInput("replay: --verify is needed")
+    with reading(store) as opened, meter("verifying", "events") as progress, as_bad_input():
+        verdict = audit.verify(opened, campaign_id, head, progress)
+    if as_json:
+        emit_json(_told(verdict))
+    else:
+        emit(_sentence(verdict))
+    for difference in verdict.differences:
+        note(f"leyden: other versions: {difference}")
+    if verdict.first_divergence is not None:
+        raise Failed(f"{campaign_id} diverges at {verdict.first_divergence}")
+
+
+def _told(verdict: Verdict) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    first = verdict.first_divergence
+    return {
+        "campaign": verdict.campaign,
+        "proposals": verdict.proposals,
+        "identical": verdict.identical,
+        "first_divergence": None if first is None else asdict(first),
+        "predictions": verdict.predictions,
+        "recommendations": verdict.recommendations,
+        "differences": list(verdict.differences),
+    }
+
+
+def _sentence(verdict: Verdict) -> str:
+    text = f"{verdict.campaign}: {verdict.identical} of {verdict.proposals} proposals identical"
+    if verdict.predictions:
+        text += f", {verdict.predictions} predictions"
+    return f"{text}, {verdict.recommendations} recommendations derived again"

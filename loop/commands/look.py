@@ -1,0 +1,126 @@
+"""Looking at campaigns: list, show, report, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from loop.commands.console import (
+    DEFAULT_STORE,
+    AsJson,
+    BadInput,
+    CampaignId,
+    StoreUrl,
+    emit,
+    emit_json,
+    page,
+    reading,
+    table,
+)
+
+if TYPE_CHECKING:
+    from loop.store.store import CampaignRow
+
+
+def list_campaigns(store: StoreUrl = DEFAULT_STORE, as_json: AsJson = False) -> None:
+    """List the campaigns of the store, and those that ship."""
+    url, rows = _campaigns(store)
+    if as_json:
+        told = [
+            {
+                "id": row.id, "name": row.name, "status": row.status, "trials": row.trials,
+                "seed": row.seed, "created_at": row.created_at, "origin": row.origin,
+            }
+            for row in rows
+        ]  # fmt: skip
+        emit_json({"store": url, "campaigns": told, "shipped": _shipped()})
+        return
+    if rows:
+        cells = [
+            (row.id, row.status, str(row.trials), str(row.seed), row.created_at[:16], row.origin)
+            for row in rows
+        ]
+        columns = ("campaign", "status", ">trials", ">seed", "created (UTC)", "origin")
+        page(table(f"Campaigns in {url}", columns, cells))
+    else:
+        emit(f"No campaign in {url} yet.")
+    emit("Shipped, to be run by name: " + ", ".join(_shipped()))
+
+
+def _shipped() -> list[str]:
+    """Names of the campaigns that ship, read without the campaign language: it loads slowly."""
+    from importlib import resources
+
+    names = (item.name for item in resources.files("campaigns").joinpath("library").iterdir())
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
+
+
+def _campaigns(url: str) -> tuple[str, list[CampaignRow]]:
+    """The store's URL and its campaigns; none where there is no store yet."""
+    from loop.store.errors import StoreMissing
+
+    try:
+        with reading(url) as store:
+            return store.url, store.campaigns()
+    except StoreMissing:
+        return url, []
+
+
+def show(campaign_id: CampaignId, store: StoreUrl = DEFAULT_STORE, as_json: AsJson = False) -> None:
+    """Show how a campaign stands: recommendation, best settings, failures, cost."""
+    from loop.commands.sheet import whole
+    from loop.launch import restore
+    from loop.summary import summary
+
+    with reading(store) as opened:
+        state = restore(opened, campaign_id)
+        (row,) = (row for row in opened.campaigns() if row.id == campaign_id)
+        told = summary(campaign_id, state, opened.url, status=row.status)
+    if as_json:
+        emit_json(told)
+    else:
+        page(*whole(told, state))
+
+
+def report(
+    campaign_id: CampaignId,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The HTML file.")],
+    store: StoreUrl = DEFAULT_STORE,
+    as_json: AsJson = False,
+) -> None:
+    """Write the campaign's report: one HTML file with everything in it."""
+    from loop.report import write
+
+    with reading(store) as opened:
+        head = _written(output, lambda: write(opened, campaign_id, output))
+    if as_json:
+        emit_json({"campaign": campaign_id, "report": str(output), "head": head})
+    else:
+        emit(f"wrote {output}")
+
+
+def export(
+    campaign_id: CampaignId,
+    output: Annotated[Path, typer.Option("-o", "--output", help="A folder; made if missing.")],
+    store: StoreUrl = DEFAULT_STORE,
+    as_json: AsJson = False,
+) -> None:
+    """Write trials, observations, predictions and events as CSV, with the campaign file."""
+    from loop.reporting.tables import export_to
+
+    with reading(store) as opened:
+        head, rows = _written(output, lambda: export_to(opened, campaign_id, output))
+    if as_json:
+        emit_json({"campaign": campaign_id, "folder": str(output), "rows": rows, "head": head})
+    else:
+        emit(f"wrote {', '.join(f'{name} ({n} rows)' for name, n in rows.items())} to {output}")
+
+
+def _written(place: Path, write: Any) -> Any:
+    """Do what writes to `place`; what the file system refuses is the caller's to put right."""
+    try:
+        return write()
+    except OSError as error:
+        raise BadInput(f"{place}: cannot be written ({error.strerror or error})") from error

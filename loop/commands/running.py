@@ -1,0 +1,184 @@
+"""Running campaigns: start one, take one up again, end one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import typer
+
+from loop.commands.console import (
+    DEFAULT_STORE,
+    AsJson,
+    BadInput,
+    CampaignId,
+    Failed,
+    Reason,
+    Resumable,
+    Sets,
+    StoreUrl,
+    as_bad_input,
+    emit,
+    emit_json,
+    note,
+    page,
+    pairs,
+    store_option,
+    writing,
+)
+
+if TYPE_CHECKING:
+    from loop.engine import Engine
+    from loop.store.store import Store
+
+CHANGEABLE = "budget.* and instrument.channels"
+
+
+def run(
+    campaign: Annotated[
+        str, typer.Argument(metavar="CAMPAIGN", help="A shipped name or the path of a file.")
+    ],
+    store: StoreUrl = DEFAULT_STORE,
+    seed: Annotated[int | None, typer.Option(help="Instead of the seed in the file.")] = None,
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a campaign to its end."""
+    from loop import launch
+
+    overrides = pairs(sets)
+    if seed is not None:
+        overrides["seed"] = seed
+    frozen = launch.read(campaign, overrides)
+    with writing(store, create=True) as opened:
+        campaign_id = launch.create(opened, frozen)
+        _tell(f"campaign {campaign_id}", as_json)
+        _drive(opened, campaign_id, {}, store, as_json)
+
+
+def resume(
+    campaign_id: CampaignId,
+    store: StoreUrl = DEFAULT_STORE,
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a campaign that was interrupted, or with a new budget."""
+    changes = pairs(sets)
+    for path in changes:
+        if not path.startswith("budget.") and path != "instrument.channels":
+            raise BadInput(f"--set {path}: a campaign that has run may change {CHANGEABLE} only")
+    with writing(store) as opened:
+        opened.head(campaign_id)  # an unknown id is told before anything else
+        _tell(f"campaign {campaign_id}", as_json)
+        _drive(opened, campaign_id, changes, store, as_json)
+
+
+def stop(
+    campaign_id: CampaignId,
+    store: StoreUrl = DEFAULT_STORE,
+    reason: Reason = "stopped by a person",
+    as_json: AsJson = False,
+) -> None:
+    """End a campaign for good; a running engine is asked to let go first."""
+    from loop import amend
+
+    with writing(store) as opened, as_bad_input():
+        amend.stop(opened, campaign_id, reason)
+    if as_json:
+        emit_json({"campaign": campaign_id, "status": "stopped"})
+    else:
+        emit(f"{campaign_id} is stopped")
+
+
+def _tell(line: str, as_json: bool) -> None:
+    """The id goes out first, so that a run that is killed can be taken up."""
+    (note if as_json else emit)(line)
+
+
+def _drive(
+    store: Store, campaign_id: str, changes: Mapping[str, Any], url: str, as_json: bool
+) -> None:
+    """Run the engine until the campaign is over or a signal comes, then print the summary."""
+    from instruments.base import InstrumentError
+    from loop import launch
+    from loop.derive import BadProposal
+    from loop.early import TrainingFailed
+    from loop.engine import Interrupted
+    from loop.progress import Progress
+
+    go_on = f"leyden resume {campaign_id}{store_option(url)}"
+    progress = Progress(campaign_id, sys.stderr)
+    try:
+        with (
+            Signals(go_on) as signals,
+            launch.engine(store, campaign_id, changes=changes, listener=progress) as engine,
+        ):
+            signals.engine = engine
+            try:
+                with progress.showing(engine.state):
+                    engine.run()
+            except Interrupted:
+                _print(engine, campaign_id, store.url, "interrupted", as_json)
+                raise
+            _print(engine, campaign_id, store.url, engine.state.status, as_json)
+    except (Interrupted, KeyboardInterrupt) as error:
+        raise Resumable(f"{campaign_id} is interrupted; go on with: {go_on}") from error
+    except (BadProposal, TrainingFailed, InstrumentError) as error:
+        raise Failed(f"{campaign_id}: {error}") from error
+    if engine.state.recommendation is None and engine.state.asked:
+        raise Failed(f"{campaign_id}: no trial gave a usable measurement; see leyden show")
+
+
+def _print(engine: Engine, campaign_id: str, url: str, status: str, as_json: bool) -> None:
+    from loop.summary import summary
+
+    told = summary(campaign_id, engine.state, url, status=status, watch=engine.watch)
+    if as_json:
+        emit_json(told)
+        return
+    from loop.commands.sheet import conclusion
+
+    page(*conclusion(told, engine.state))
+    if status != "interrupted":
+        where = store_option(url)
+        emit(f"verify   leyden replay {campaign_id} --verify{where}")
+        emit(f"report   leyden report {campaign_id} -o report.html{where}")
+
+
+class Signals:
+    """SIGINT and SIGTERM ask the engine to stop after its action; a second SIGINT ends at once."""
+
+    def __init__(self, go_on: str) -> None:
+        self.engine: Engine | None = None
+        self._go_on = go_on
+        self._asked = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._on)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    def _on(self, number: int, frame: FrameType | None) -> None:
+        if self._asked and number == signal.SIGINT:
+            # os.write: the interrupted code may hold the lock of sys.stderr
+            cursor = "\x1b[?25h\n" if os.isatty(2) else ""
+            os.write(2, f"{cursor}leyden: ended hard; go on with: {self._go_on}\n".encode())
+            os._exit(130)
+        self._asked = True
+        if self.engine is None:
+            raise KeyboardInterrupt
+        self.engine.interrupt()

@@ -1,0 +1,143 @@
+"""A campaign as pages for the terminal: how it stands, what it recommends, what it cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from loop.commands.console import table
+from loop.summary import (
+    failures,
+    number,
+    parameter_units,
+    setting_text,
+    standings,
+    unit_of,
+    value_text,
+)
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from loop.state import CampaignState
+
+TOP = 8  # settings shown
+
+
+def conclusion(told: dict[str, Any], state: CampaignState) -> list[RenderableType]:
+    """What a run ends with: recommendation and cost."""
+    return [_status(told, state), "", *recommendation(told, state), _cost(told)]
+
+
+def whole(told: dict[str, Any], state: CampaignState) -> list[RenderableType]:
+    """What `leyden show` prints."""
+    parts = [_status(told, state), "", *recommendation(told, state)]
+    parts += [_cost(told), "", *_settings(state), *_failures(state)]
+    return [*parts, f"head     {told['head']}", f"store    {told['store']}"]
+
+
+def _status(told: dict[str, Any], state: CampaignState) -> str:
+    campaign = state.campaign
+    goals = ", ".join(f"{goal.goal} {goal.metric}" for goal in campaign.objectives)
+    counts = {name: n for name, n in told["trials"].items() if n and name != "total"}
+    training = counts.pop("training", 0)
+    parts = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items())
+    trials = f"{told['trials']['total']} trials" + (f": {parts}" if parts else "")
+    if training:
+        trials += f"; {training} training cells"
+    why = f" ({told['reason']})" if told["reason"] else ""
+    return (
+        f"{told['campaign']}  {told['status']}{why}\n"
+        f"goal     {goals}, by {campaign.optimizer.kind} on {campaign.instrument.kind}, "
+        f"{campaign.instrument.channels} channels, seed {campaign.seed}\n"
+        f"trials   {trials}"
+    )
+
+
+def recommendation(told: dict[str, Any], state: CampaignState) -> list[RenderableType]:
+    """The recommended setting with units and the intervals of its objectives."""
+    found = told["recommendation"]
+    if found is None:
+        return ["No recommendation yet.", ""]
+    units = parameter_units(state)
+    rows = [
+        (name, value_text(value), unit_of(units.get(name, "1")).strip())
+        for name, value in found["parameters"].items()
+    ]
+    estimates = [
+        (metric, number(one["mean"]), f"{number(one['lower'])} to {number(one['upper'])}",
+         f"{one['level']:.0%}", unit_of(one["unit"]).strip())
+        for metric, one in found["objectives"].items()
+    ]  # fmt: skip
+    parts: list[RenderableType] = [
+        table("Recommendation", ("parameter", ">value", "unit"), rows),
+        table("", ("objective", ">mean", ">interval", ">level", "unit"), estimates),
+    ]
+    if found.get("front"):
+        parts.append(_front(found["front"], state))
+    return parts
+
+
+def _front(front: list[dict[str, Any]], state: CampaignState) -> RenderableType:
+    metrics = [objective.metric for objective in state.campaign.objectives]
+    rows = [
+        (
+            setting_text(state, point["parameters"]),
+            *(number(point["objectives"][metric]["mean"]) for metric in metrics),
+        )
+        for point in front
+    ]
+    return table("Trade-offs", ("setting", *(f">{metric}" for metric in metrics)), rows)
+
+
+def _cost(told: dict[str, Any]) -> str:
+    cost = told["cost"]
+    text = f"cost     {number(cost['instrument_hours'])} instrument-hours"
+    if cost["training_hours"]:
+        text += f" and {number(cost['training_hours'])} hours of training cells"
+    text += f", {number(cost['lab_days'])} days in the lab"
+    if cost["wall_seconds"] is not None:
+        text += (
+            f"; {cost['wall_seconds']:.1f} s here (engine {cost['engine_seconds']:.1f}, "
+            f"optimiser {cost['optimizer_seconds']:.1f}, "
+            f"predictor {cost['surrogate_seconds']:.1f})"
+        )
+    return text
+
+
+def _settings(state: CampaignState) -> list[RenderableType]:
+    found = standings(state)
+    if not found:
+        return []
+    objective = state.campaign.objectives[0]
+    units, names = parameter_units(state), list(found[0].parameters)
+    best = state.recommendation
+    chosen = None if best is None else state.history.key(best.parameters)
+    rows = [
+        (
+            *(value_text(one.parameters[name]) for name in names),
+            number(one.mean),
+            f"{number(min(one.values))} to {number(max(one.values))}"
+            if len(one.values) > 1 else "",
+            str(len(one.values)),
+            str(one.measured),
+            "recommended" if state.history.key(one.parameters) == chosen else "",
+        )
+        for one in found[:TOP]
+    ]  # fmt: skip
+    heads = [f">{name}{_bracketed(units.get(name, '1'))}" for name in names]
+    metric = f">{objective.metric}{_bracketed(objective.unit)}"
+    columns = (*heads, metric, ">range", ">trials", ">measured", "")
+    return [table(f"Best settings of {len(found)} by mean outcome", columns, rows)]
+
+
+def _bracketed(unit: str) -> str:
+    return f" ({unit})" if unit_of(unit) else ""
+
+
+def _failures(state: CampaignState) -> list[RenderableType]:
+    found = failures(state)
+    rows = [
+        (kind, str(len(trials)), trials[0].failure.reason if trials[0].failure else "")
+        for kind, trials in found.items()
+    ]
+    return [table("Failures", ("kind", ">trials", "for example"), rows)] if rows else []

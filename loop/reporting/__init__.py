@@ -1,0 +1,1 @@
+"""What a campaign's report is made of: the record read from the journal, figures, tables, page."""

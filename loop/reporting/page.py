@@ -1,0 +1,243 @@
+"""The report's page: what is said where; every text of a campaign is escaped by the template."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from campaigns.records import FailureKind, Purpose, Setting
+from loop.reporting import learning, outcomes, timeline
+from loop.reporting.record import Line, Record, Truth
+from loop.reporting.tables import trial_table
+from loop.summary import (
+    number,
+    parameter_units,
+    standings,
+    trials,
+    unit_of,
+    value_text,
+)
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+TOP = 10  # best settings shown
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One part of the cost."""
+
+    name: str
+    trials: int
+    hours: float
+    percent: float
+
+
+def html(record: Record, truth: Truth | None) -> str:
+    """The whole page."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("loop", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = number
+    environment.filters["unit"] = unit_of
+    script = _asset("report.js")
+    heads, rows = trial_table(record)
+    page: str = environment.get_template("report.html").render(
+        style=_trusted(_asset("report.css")),
+        script=_trusted(script),
+        policy=_policy(script),
+        record=record,
+        campaign=record.campaign,
+        status=_status(record),
+        counts=[(name, n) for name, n in trials(record.state).items() if n],
+        recommendation=_recommendation(record, truth),
+        figures=_figures(record, truth),
+        truth=truth,
+        check=outcomes.check(record),
+        best=_best(record),
+        shares=_shares(record),
+        failures=_failures(record),
+        heads=heads,
+        rows=rows,
+        provenance=_provenance(record),
+    )
+    return page
+
+
+def _asset(name: str) -> str:
+    return resources.files("loop").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _trusted(text: str) -> Markup:
+    """Text of ours, not of a campaign: it goes into the page as it is."""
+    from markupsafe import Markup
+
+    return Markup(text)
+
+
+def _policy(script: str) -> str:
+    """Nothing may be loaded, and no script may run but ours."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _figures(record: Record, truth: Truth | None) -> dict[str, Markup]:
+    made = {
+        "best": learning.best_so_far(record, truth),
+        "regret": learning.regret(record, truth),
+        "check": outcomes.predicted_against_measured(record),
+        "space": outcomes.over_parameters(record),
+        "timeline": timeline.timeline(record),
+    }
+    return {name: _trusted(svg) for name, svg in made.items()}
+
+
+def _status(record: Record) -> str:
+    state = record.state
+    return "not finished" if state.status == "running" else state.status
+
+
+def _recommendation(record: Record, truth: Truth | None) -> dict[str, Any] | None:
+    found = record.state.recommendation
+    if found is None:
+        return None
+    return {
+        "parameters": _parameters(record, found.parameters),
+        "estimates": list(found.objectives.items()),
+        "front": [
+            (_parameters(record, setting), list(estimates.items()))
+            for setting, estimates in found.front
+        ],
+        "true": None if truth is None else truth.recommended[-1],
+    }
+
+
+def _parameters(record: Record, setting: Setting) -> list[tuple[str, str, str]]:
+    units = parameter_units(record.state)
+    return [
+        (name, value_text(value), unit_of(units.get(name, "1")).strip())
+        for name, value in setting.items()
+    ]
+
+
+def _best(record: Record) -> dict[str, Any]:
+    """The settings with the best mean outcome, the recommended one marked."""
+    found, space = standings(record.state), record.campaign.space
+    chosen = record.state.recommendation
+    key = None if chosen is None else space.key(chosen.parameters)
+    units = parameter_units(record.state)
+    names = list(found[0].parameters) if found else []
+    return {
+        "heads": [f"{name}{f' ({units[name]})' * (units.get(name, '1') != '1')}" for name in names],
+        "rows": [
+            {
+                "point": [value_text(one.parameters[name]) for name in names],
+                "mean": number(one.mean),
+                "low": number(min(one.values)),
+                "high": number(max(one.values)),
+                "trials": len(one.values),
+                "measured": one.measured,
+                "chosen": space.key(one.parameters) == key,
+            }
+            for one in found[:TOP]
+        ],
+        "settings": len(found),
+    }
+
+
+def _shares(record: Record) -> list[Share]:
+    """Hours by what became of them."""
+    groups: dict[str, list[Line]] = {}
+    for line in record.lines.values():
+        if line.hours > 0:
+            groups.setdefault(_share_name(line), []).append(line)
+    total = sum(line.hours for lines in groups.values() for line in lines)
+    made = [
+        Share(name, len(lines), hours, 100.0 * hours / total)
+        for name, lines in groups.items()
+        if (hours := sum(line.hours for line in lines)) > 0
+    ]
+    return sorted(made, key=lambda one: -one.hours)
+
+
+def _share_name(line: Line) -> str:
+    if line.trial.purpose is Purpose.TRAINING:
+        return "cells that trained the early predictor"
+    names = {
+        "predicted": "trials ended by an early prediction",
+        "completed": "trials measured to the end",
+        "failed": "trials that failed",
+        "stopped": "trials stopped at the end of the budget",
+    }
+    return names.get(str(line.trial.state), f"trials {line.trial.state}")
+
+
+def _failures(record: Record) -> list[dict[str, Any]]:
+    """Every failed attempt by kind, with the campaign's rule for it."""
+    found: dict[FailureKind, list[Line]] = {}
+    for line in record.lines.values():
+        for failure in line.failures:
+            found.setdefault(failure.kind, []).append(line)
+    rows = []
+    for kind, lines in sorted(found.items()):
+        rule = record.campaign.failures[kind]
+        told = f"retry up to {rule.retries} times, then {rule.then}"
+        reasons = [failure.reason for failure in lines[0].failures if failure.kind is kind]
+        rows.append(
+            {
+                "kind": str(kind),
+                "attempts": len(lines),
+                "trials": _numbers([line.trial.number for line in lines]),
+                "rule": told if rule.action == "retry" else rule.action,
+                "reason": reasons[0] if reasons else "",
+            }
+        )
+    return rows
+
+
+def _numbers(trials: Sequence[int]) -> str:
+    distinct = list(dict.fromkeys(trials))
+    shown = ", ".join(map(str, distinct[:12]))
+    return shown + (", …" if len(distinct) > 12 else "")
+
+
+def _moment(iso: str) -> str:
+    """`2026-01-31 14:05:09 UTC`."""
+    return f"{iso[:10]} {iso[11:19]} UTC"
+
+
+def _provenance(record: Record) -> dict[str, Any]:
+    from shlex import quote
+
+    state = record.state
+    where = f"--store {quote(record.store)}"
+    facts = [
+        ("campaign", record.campaign_id),
+        ("file digest", record.frozen.digest),
+        ("journal", f"{record.events} events, head {state.head}"),
+        ("store", record.store),
+        ("first event", _moment(record.recorded[0])),
+        ("last event", _moment(record.recorded[1])),
+        ("engine starts", str(record.engines)),
+        ("seed", str(state.campaign.seed)),
+    ]  # fmt: skip
+    return {
+        "facts": facts,
+        "environment": sorted(record.environment.items()),
+        "verify": f"leyden replay {record.campaign_id} --verify --head {state.head} {where}",
+        "text": record.text,
+    }

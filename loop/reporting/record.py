@@ -1,0 +1,268 @@
+"""One campaign read from its journal for people: a line a trial, its runs, what was recommended."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from campaigns.campaign import Campaign, parse
+from campaigns.records import (
+    Failure,
+    Observation,
+    Prediction,
+    Purpose,
+    Recommendation,
+    Setting,
+    Trial,
+)
+from loop.events import (
+    AttemptFailed,
+    Corrected,
+    Created,
+    Ended,
+    EngineStarted,
+    Event,
+    Observed,
+    Predicted,
+    Recommended,
+    Submitting,
+)
+from loop.state import CampaignState
+from loop.store.store import Store
+
+MOST_CANDIDATES = 2000  # above that the best true value of all is not looked for
+
+
+@dataclass
+class Line:
+    """One trial with its prediction and its measurement of the first objective side by side."""
+
+    trial: Trial
+    started: float | None = None  # campaign seconds
+    ended: float | None = None
+    hours: float = 0.0  # over all attempts
+    prediction: Prediction | None = None
+    observation: Observation | None = None
+    failures: list[Failure] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One attempt on one channel, from `start` to `end` in campaign seconds."""
+
+    trial: int
+    channel: int
+    start: float
+    end: float
+    state: str  # of its trial after it; "failed" where it was tried again
+    training: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where the search stood: trials over, channel hours used, best outcome seen."""
+
+    trials: int
+    hours: float
+    best: float | None
+    recommendation: Recommendation | None = None  # given just then
+
+
+@dataclass
+class Record:
+    """Everything a report tells."""
+
+    campaign_id: str
+    store: str
+    state: CampaignState
+    frozen: Campaign  # as it was created; budget and channels may have changed since
+    events: int
+    recorded: tuple[str, str]  # wall clock of the first and last event, ISO 8601
+    environment: Mapping[str, str]
+    engines: int
+    lines: dict[int, Line]
+    runs: list[Run]
+    moments: list[Moment]
+    text: str
+
+    @property
+    def campaign(self) -> Campaign:
+        return self.state.campaign
+
+    @property
+    def search(self) -> list[Line]:
+        """The lines that count for the search, in the order they were proposed."""
+        return [line for line in self.lines.values() if line.trial.purpose is not Purpose.TRAINING]
+
+
+def read(store: Store, campaign_id: str) -> Record:
+    """The record of a campaign. Raises StoreError."""
+    text, files = store.document(campaign_id)
+    events = store.events(campaign_id)
+    frozen = parse(text, files)
+    state = CampaignState.of(frozen, events[:1])
+    reader = _Reader(state)
+    for event in events[1:]:
+        state.apply(event)
+        reader.take(event)
+    created = events[0].body
+    assert isinstance(created, Created)
+    return Record(
+        campaign_id=campaign_id,
+        store=store.url,
+        state=state,
+        frozen=frozen,
+        events=len(events),
+        recorded=(events[0].recorded_at, events[-1].recorded_at),
+        environment=created.environment,
+        engines=sum(isinstance(event.body, EngineStarted) for event in events),
+        lines=reader.finished(),
+        runs=_placed(reader.runs),
+        moments=reader.moments,
+        text=text,
+    )
+
+
+class _Reader:
+    """Follows the events beside the state."""
+
+    def __init__(self, state: CampaignState) -> None:
+        self._state = state
+        self._metric = state.campaign.objectives[0].metric
+        self._sign = state.campaign.objectives[0].sign
+        self._lines: dict[int, Line] = {}
+        self._open: dict[int, float] = {}
+        self.runs: list[Run] = []
+        self.moments: list[Moment] = []
+
+    def take(self, event: Event) -> None:
+        match event.body:
+            case Submitting() as body:
+                line = self._line(body.trial)
+                self._open[body.trial] = body.time
+                if line.started is None:
+                    line.started = body.time
+            case Predicted() as body if body.prediction.metric == self._metric:
+                self._line(body.trial).prediction = body.prediction
+                self._moment()
+            case Observed() | Corrected() as body if body.observation.metric == self._metric:
+                self._line(body.trial).observation = body.observation
+            case AttemptFailed() as body:
+                self._line(body.trial).failures.append(body.failure)
+                self._close(body, "failed")
+            case Ended() as body:
+                if body.failure is not None:
+                    self._line(body.trial).failures.append(body.failure)
+                self._close(body, str(body.state))
+                self._line(body.trial).ended = body.time
+                self._moment()
+            case Recommended() as body:
+                self._moment(body.recommendation)
+            case _:
+                pass
+
+    def _line(self, number: int) -> Line:
+        if number not in self._lines:
+            self._lines[number] = Line(self._state.history.trial(number))
+        return self._lines[number]
+
+    def _close(self, body: AttemptFailed | Ended, state: str) -> None:
+        self._line(body.trial).hours += body.hours
+        since = self._open.pop(body.trial, None)
+        if since is None:
+            return
+        purpose = self._state.history.trial(body.trial).purpose
+        end = min(body.time, since + body.hours * 3600.0)
+        training = purpose is Purpose.TRAINING
+        self.runs.append(Run(body.trial, 0, since, max(end, since), state, training))
+
+    def _moment(self, recommendation: Recommendation | None = None) -> None:
+        state = self._state
+        best = None if state.best is None else state.best * self._sign
+        if self._metric_is_a_distance():
+            best = None
+        hours = state.cost.instrument_hours
+        self.moments.append(Moment(state.ended, hours, best, recommendation))
+
+    def _metric_is_a_distance(self) -> bool:
+        """The best value seen is kept signed; towards a target that says nothing."""
+        return self._state.campaign.objectives[0].goal == "target"
+
+    def finished(self) -> dict[int, Line]:
+        """Every trial as it stands at the end, by number; also those that never started."""
+        history = self._state.history
+        for number, since in self._open.items():
+            trial = history.trial(number)
+            training = trial.purpose is Purpose.TRAINING
+            end = max(self._state.time, since)
+            self.runs.append(Run(number, 0, since, end, str(trial.state), training))
+        for trial in (*history.training.values(), *history.trials.values()):
+            self._line(trial.number).trial = trial
+        return dict(sorted(self._lines.items()))
+
+
+def _placed(runs: Sequence[Run]) -> list[Run]:
+    """The runs on channels: the journal does not name them, so the lowest free one is taken."""
+    placed: list[Run] = []
+    busy: list[tuple[float, int]] = []  # (until, channel)
+    free: list[int] = []
+    opened = 0
+    for run in sorted(runs, key=lambda one: (one.start, one.trial)):
+        while busy and busy[0][0] <= run.start + 1e-6:
+            heapq.heappush(free, heapq.heappop(busy)[1])
+        if free:
+            channel = heapq.heappop(free)
+        else:
+            channel = opened
+            opened += 1
+        heapq.heappush(busy, (run.end, channel))
+        placed.append(Run(run.trial, channel, run.start, run.end, run.state, run.training))
+    return placed
+
+
+# what the instrument knows of the truth ------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Noise-free values of the first objective; `best` over all candidates where they are few."""
+
+    recommended: tuple[float, ...]  # one a moment with a recommendation
+    best: float | None
+
+
+def truth_of(record: Record) -> Truth | None:
+    """What a simulated instrument knows; None for a real one: no report ever opens that."""
+    from instruments import registry
+    from loop.clock import SimulatedClock
+    from loop.launch import opened
+
+    campaign = record.campaign
+    kind = campaign.instrument.kind
+    if kind not in registry.known() or not registry.target(kind).simulated:
+        return None
+    asked = [m.recommendation.parameters for m in record.moments if m.recommendation is not None]
+    if not asked:
+        return None
+    everything = _all_settings(campaign)
+    try:
+        with opened(campaign, SimulatedClock()) as instrument:
+            known = instrument.truth([*asked, *everything])
+    except (ValueError, KeyError):  # the instrument's options or table do not fit this release
+        return None
+    metric = campaign.objectives[0].metric
+    if known is None or any(metric not in one for one in known):
+        return None
+    values = [float(one[metric]) for one in known]
+    sign = campaign.objectives[0].sign
+    best = max((sign * value for value in values[len(asked) :]), default=None)
+    if campaign.objectives[0].goal == "target":
+        best = None
+    return Truth(tuple(values[: len(asked)]), None if best is None else sign * best)
+
+
+def _all_settings(campaign: Campaign) -> Sequence[Setting]:
+    if not campaign.space.finite or len(campaign.space.candidates) > MOST_CANDIDATES:
+        return ()
+    return campaign.space.candidates

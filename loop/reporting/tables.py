@@ -1,0 +1,191 @@
+"""A campaign as tables: rows for the report, CSV files for everything else."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from campaigns.records import Outcome, Prediction
+from loop.events import Corrected, Observed, Predicted
+from loop.reporting.record import Line, Record, read
+from loop.store.store import Store
+from loop.summary import number, outcome_text, parameter_units, value_text
+
+Row = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of the report's table: its text and what it is sorted by."""
+
+    text: str
+    key: str
+    number: bool
+
+
+def trial_table(record: Record) -> tuple[list[str], list[list[Cell]]]:
+    """Heads and rows of every trial."""
+    units = parameter_units(record.state)
+    names = _parameters(record)
+    others = [one.metric for one in record.campaign.objectives[1:]]
+    objective = record.campaign.objectives[0]
+    heads = [
+        "trial", "purpose", *(_head(name, units.get(name, "1")) for name in names), "state",
+        _head(f"predicted {objective.metric}", objective.unit),
+        _head(f"measured {objective.metric}", objective.unit), *others,
+        "hours", "start (day)", "attempts", "failure",
+    ]  # fmt: skip
+    return heads, [_row(line, names, others) for line in record.lines.values()]
+
+
+def _parameters(record: Record) -> list[str]:
+    space = record.campaign.space
+    return [item.name for item in (*space.parameters, *space.derived)]
+
+
+def _head(name: str, unit: str) -> str:
+    return name if unit in ("", "1") else f"{name} ({unit})"
+
+
+def _row(line: Line, names: Sequence[str], others: Sequence[str]) -> list[Cell]:
+    trial, failure = line.trial, line.failures[-1] if line.failures else None
+    state = str(trial.state) + (" (excluded)" if trial.excluded else "")
+    return [
+        _count(trial.number),
+        _text(str(trial.purpose)),
+        *(_value(trial.parameters.get(name)) for name in names),
+        _text(state),
+        _predicted(line.prediction),
+        _outcome(line.observation),
+        *(_outcome(trial.outcomes.get(metric)) for metric in others),
+        _number(line.hours or None, f"{line.hours:,.0f}" if line.hours >= 10 else None),
+        _number(None if line.started is None else line.started / 86400.0),
+        _count(trial.attempt),
+        _text("" if failure is None else f"{failure.kind}: {failure.reason}"),
+    ]
+
+
+def _text(text: str) -> Cell:
+    return Cell(text, text, False)
+
+
+def _count(value: int) -> Cell:
+    return Cell(str(value), str(value), True)
+
+
+def _number(value: float | None, text: str | None = None) -> Cell:
+    if value is None:
+        return Cell("", "", True)
+    return Cell(text or number(value), repr(float(value)), True)
+
+
+def _value(value: Any) -> Cell:
+    if value is None or isinstance(value, bool | str):
+        return _text("" if value is None else str(value))
+    return Cell(value_text(value), repr(value), True)
+
+
+def _predicted(one: Prediction | None) -> Cell:
+    if one is None:
+        return Cell("", "", True)
+    mark = " (extrapolated)" if one.extrapolates else ""
+    text = f"{number(one.mean)} [{number(one.lower)}, {number(one.upper)}]{mark}"
+    return Cell(text, repr(one.mean), True)
+
+
+def _outcome(one: Outcome | None) -> Cell:
+    return Cell("", "", True) if one is None else Cell(outcome_text(one), repr(one.mean), True)
+
+
+# CSV files -----------------------------------------------------------------------------------
+
+
+def export_to(store: Store, campaign_id: str, folder: Path) -> tuple[str, dict[str, int]]:
+    """Write the campaign's tables and its file into a folder; the head hash and rows a file.
+
+    Raises OSError where the folder cannot be written.
+    """
+    record = read(store, campaign_id)
+    events = store.events(campaign_id)
+    text, files = store.document(campaign_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "campaign.toml").write_text(text, encoding="utf-8", newline="")
+    for name, content in files.items():
+        _beside(folder, name).write_bytes(content)
+    rows = {
+        "trials.csv": _write(folder / "trials.csv", *_trials(record)),
+        "observations.csv": _write(folder / "observations.csv", *_observations(events)),
+        "predictions.csv": _write(folder / "predictions.csv", *_predictions(events)),
+        "events.csv": _write(folder / "events.csv", *_events(events)),
+    }
+    return record.state.head, rows
+
+
+def _beside(folder: Path, name: str) -> Path:
+    """Where a file the campaign names goes: by its name as written, but never out of the folder."""
+    place = (folder / name).resolve()
+    if not place.is_relative_to(folder.resolve()):
+        place = folder.resolve() / "files" / Path(name).name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def _write(path: Path, heads: Row, rows: Iterable[Row]) -> int:
+    written = list(rows)
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(heads)
+        writer.writerows(written)
+    return len(written)
+
+
+def _trials(record: Record) -> tuple[Row, Iterable[Row]]:
+    names = _parameters(record)
+    heads = ("trial", "purpose", "author", "batch", *names, "state", "excluded", "attempts",
+             "started_s", "ended_s", "hours", "failure", "failure_reason")  # fmt: skip
+    return heads, (
+        (
+            line.trial.number, line.trial.purpose, line.trial.author, line.trial.batch,
+            *(line.trial.parameters.get(name, "") for name in names), line.trial.state,
+            line.trial.excluded, line.trial.attempt, line.started, line.ended, line.hours,
+            *_failure(line),
+        )
+        for line in record.lines.values()
+    )  # fmt: skip
+
+
+def _failure(line: Line) -> tuple[str, str]:
+    return (str(line.failures[-1].kind), line.failures[-1].reason) if line.failures else ("", "")
+
+
+def _observations(events: Sequence[Any]) -> tuple[Row, Iterable[Row]]:
+    heads = ("seq", "time_s", "trial", "attempt", "metric", "mean", "sem", "unit", "bound",
+             "reason")  # fmt: skip
+    bodies = [(e.seq, e.body) for e in events if isinstance(e.body, Observed | Corrected)]
+    return heads, (
+        (
+            seq, body.time, body.trial, getattr(body, "attempt", ""), body.observation.metric,
+            body.observation.mean, body.observation.sem, body.observation.unit,
+            body.observation.bound, getattr(body, "reason", ""),
+        )
+        for seq, body in bodies
+    )  # fmt: skip
+
+
+def _predictions(events: Sequence[Any]) -> tuple[Row, Iterable[Row]]:
+    fields = ("metric", "mean", "sem", "unit", "lower", "upper", "level", "at_cycle", "model",
+              "extrapolates")  # fmt: skip
+    told = [(e.seq, e.body) for e in events if isinstance(e.body, Predicted)]
+    rows = (
+        (seq, one.time, one.trial, one.attempt, *(getattr(one.prediction, f) for f in fields))
+        for seq, one in told
+    )
+    return ("seq", "time_s", "trial", "attempt", *fields), rows
+
+
+def _events(events: Sequence[Any]) -> tuple[Row, Iterable[Row]]:
+    heads = ("seq", "version", "kind", "recorded_at", "previous", "hash", "payload")
+    return heads, ([getattr(event, name) for name in heads] for event in events)

@@ -1,0 +1,99 @@
+"""Every command of the README does what it says there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from loop.cli import answer
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+# The README shows whole campaigns; here they run on small budgets. `make demo` and `make test` are
+# run by hand and by the continuous integration (`.ci/run`); here their targets must be there.
+SMALLER = {
+    "leyden run fast-charging": "leyden run fast-charging --set budget.trials=4"
+    " --set early_prediction.training.simulate=12",
+    "leyden resume fast-charging-1 --set budget.trials=160": "leyden resume fast-charging-1"
+    " --set budget.trials=6",
+    "leyden run fast-charging-continuous --set optimizer.kind=sobol --set budget.trials=24 --seed 3"
+    "": "leyden run fast-charging-continuous --set optimizer.kind=sobol --set budget.trials=4"
+    " --seed 3 --set early_prediction.training.simulate=12",
+    "leyden bench coating.toml --optimizer gp_ucb --optimizer random --seeds 20": "leyden bench"
+    " coating.toml --optimizer gp_ucb --optimizer random --seeds 2 --workers 1",
+}
+RECORDED = "../shared/data/attia2020"
+
+
+def blocks(language: str) -> list[str]:
+    """The contents of the README's code blocks in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[str]:
+    """Every command of the README, in order."""
+    lines = [line for block in blocks("console") for line in block.splitlines()]
+    assert all(line.startswith("$ ") for line in lines)
+    return [line.removeprefix("$ ") for line in lines]
+
+
+def test_the_readme_names_the_two_commands() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    made = [command for command in commands() if command.startswith("make ")]
+    assert made == ["make demo", "make test"]
+    for command in made:
+        assert re.search(rf"^{command.removeprefix('make ')}:", makefile, re.MULTILINE)
+
+
+def test_every_smaller_command_stands_in_the_readme() -> None:
+    assert set(SMALLER) <= set(commands())
+
+
+def test_every_command_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LEYDEN_STORE", raising=False)
+    (table,) = blocks("csv")
+    (tmp_path / "coating.csv").write_text(table)
+    (campaign,) = [block for block in blocks("toml") if 'name = "coating"' in block]
+    (tmp_path / "coating.toml").write_text(campaign)
+    for command in commands():
+        if command.startswith("make ") or "attia2020" in command:
+            continue
+        program, *arguments = shlex.split(SMALLER.get(command, command))
+        assert program == "leyden"
+        code = answer(arguments)
+        assert code == 0, f"{command}\n{capsys.readouterr().err}"
+    assert (tmp_path / "report.html").is_file()
+    assert (tmp_path / "copy.db").is_file()
+    assert "coating-1" in capsys.readouterr().out
+
+
+def test_the_recorded_campaign(
+    recorded_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    recorded = [command for command in commands() if "attia2020" in command]
+    assert recorded
+    for command in recorded:
+        command = command.replace(RECORDED, str(recorded_data / "attia2020"))
+        assert answer(shlex.split(command)[1:]) == 0
+
+
+def test_the_campaign_file_shown_is_sound(tmp_path: Path) -> None:
+    (shown,) = [block for block in blocks("toml") if 'name = "fast-charging"' in block]
+    (tmp_path / "shown.toml").write_text(shown)
+    assert answer(["check", str(tmp_path / "shown.toml")]) == 0
+
+
+def test_every_page_it_points_to_is_there() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+    for path in re.findall(r"`((?:loop|instruments|surrogates|docs)/[\w/.-]+)`", README):
+        if "NAME" not in path:
+            assert (ROOT / path).exists(), path
