@@ -46,6 +46,8 @@ __all__ = [
     "StartSpec", "TrainingSpec", "literal", "load", "parse", "schema", "shipped",
 ]  # fmt: skip
 
+LARGEST_FILE = 64 << 20  # bytes: a campaign carries its files along
+
 CHANGEABLE = (*(f"budget.{name}" for name in Budget.model_fields), "instrument.channels")
 
 
@@ -153,7 +155,7 @@ def _read(name_or_path: str) -> tuple[str, Any, bytes]:
         return name_or_path, folder, folder.joinpath(f"{name_or_path}.toml").read_bytes()
     path = Path(name_or_path)
     try:
-        return name_or_path, path.parent, path.read_bytes()
+        return name_or_path, path.parent, _content(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise CampaignError([f"{name_or_path}: cannot be read: {reason}"]) from None
@@ -201,11 +203,22 @@ def _gathered(tables: Mapping[str, Any], folder: Any) -> tuple[dict[str, bytes],
     missing = []
     for key, name in _named_files(tables):
         try:
-            files[name] = folder.joinpath(name).read_bytes()
+            files[name] = _content(folder.joinpath(name))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             missing.append(f"{key}: '{name}' cannot be read: {reason}")
     return files, missing
+
+
+def _content(path: Any) -> bytes:
+    """The content of a regular file of bounded size. Raises OSError, ValueError."""
+    if path.exists() and not path.is_file():
+        raise ValueError("is not a regular file")
+    with path.open("rb") as file:
+        content: bytes = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise ValueError(f"is larger than {LARGEST_FILE >> 20} MiB")
+    return content
 
 
 def _parsed(

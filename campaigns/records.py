@@ -48,7 +48,7 @@ _TERMINAL = frozenset(
 
 
 class Purpose(StrEnum):
-    """Why a trial is run; only `SEARCH` and `START` count for the optimiser's history."""
+    """Why a trial is run; all but `TRAINING` are in the optimiser's history."""
 
     SEARCH = "search"  # asked for by the optimiser
     START = "start"  # given by the campaign file or by a person

@@ -10,6 +10,7 @@ from datetime import date, time
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -304,10 +305,20 @@ class Budget(Table):
         return self
 
 
+def _name(text: str) -> str:
+    """The name becomes part of ids, printed and pasted into shells."""
+    if not re.fullmatch(r"\w[\w .-]*", text):
+        raise ValueError(
+            f"{text!r} is not allowed; a name starts with a letter, digit or _, and holds letters, "
+            "digits, blanks and any of _ . -"
+        )
+    return text
+
+
 class CampaignFile(Table):
     """A whole campaign file."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_name)]
     description: str = ""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     space: SpaceTable

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -253,8 +252,11 @@ def _content(name: str, files: Mapping[str, bytes]) -> str:
 
 def read_rows(options: TableOptions, text: str) -> dict[Key, list[Row]]:
     """Every line of the table by its setting. Raises ValueError naming the line and the column."""
-    source = csv.reader(io.StringIO(text))
-    lines = [(source.line_num, line) for line in source if any(cell.strip() for cell in line)]
+    source = csv.reader(text.splitlines())
+    try:
+        lines = [(source.line_num, line) for line in source if any(cell.strip() for cell in line)]
+    except csv.Error as error:
+        raise ValueError(f"{options.file}: line {source.line_num}: {error}") from error
     if len(lines) <= options.header:
         raise ValueError(f"{options.file}: has no lines of data")
     names = [cell.strip() for cell in lines[0][1]] if options.header else []
@@ -272,6 +274,9 @@ class _Lines:
     def __init__(self, options: TableOptions, names: Sequence[str]) -> None:
         self._options = options
         self._names = names
+        twice = sorted({name for name in names if name and names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{options.file}: the column {twice[0]!r} stands there twice")
         self._keys = [self._find(c, f"parameters.{p}") for p, c in options.parameters.items()]
         self._metrics = {
             name: self._find(metric.column, f"metrics.{name}.column")
@@ -284,6 +289,11 @@ class _Lines:
         self._hours = self._formula(options.hours)
 
     def read(self, line: Sequence[str], number: int) -> tuple[Key, Row]:
+        if self._names and len(line) > len(self._names):
+            raise ValueError(
+                f"{self._options.file}: line {number}: {len(line)} values, but "
+                f"{len(self._names)} columns"
+            )
         key = tuple(self._cell(line, index, number) for index in self._keys)
         metrics = {n: self._cell(line, index, number) for n, index in self._metrics.items()}
         noise = {

@@ -32,10 +32,12 @@ class Exchange:
 
     settings: parameter -> function from the campaign's unit to the instrument's
     metrics:  metric -> (unit of the campaign, function for values, function for deviations)
+    given:    metric -> unit on the instrument's card
     """
 
     settings: Mapping[str, Convert]
     metrics: Mapping[str, tuple[str, Convert, Convert]]
+    given: Mapping[str, str]
 
     @classmethod
     def between(cls, campaign: Campaign, card: Card) -> Exchange:
@@ -47,7 +49,8 @@ class Exchange:
             for item in (*space.parameters, *space.derived)
             if item.name in wanted
         }
-        units = {objective.metric: objective.unit for objective in campaign.objectives}
+        units = {bound.metric: bound.unit for bound in campaign.constraints if bound.unit}
+        units |= {objective.metric: objective.unit for objective in campaign.objectives}
         metrics = {}
         for metric, unit in card.metrics.items():
             target = units.get(metric, unit)
@@ -56,7 +59,7 @@ class Exchange:
                 _checked(converter, metric, unit, target),
                 _checked(scale, metric, unit, target),
             )
-        return cls(settings, metrics)
+        return cls(settings, metrics, dict(card.metrics))
 
     def parameters(self, setting: Setting) -> dict[str, Value]:
         """The setting in the instrument's units."""
@@ -69,8 +72,14 @@ class Exchange:
         return value if converted == value else converted
 
     def observation(self, metric: str, scalar: Scalar, bound: Bound = Bound.EXACT) -> Observation:
-        """A measured scalar in the campaign's unit. Raises ValueError where it is not finite."""
+        """A measured scalar in the campaign's unit.
+
+        Raises UnitError where the instrument's answer cannot be converted, ValueError where it is
+        not finite.
+        """
         unit, value, deviation = self.metrics[metric]
+        if scalar.unit != self.given[metric]:  # the answer speaks another unit than the card
+            value, deviation = converter(scalar.unit, unit), scale(scalar.unit, unit)
         sem = None if scalar.sd is None else abs(deviation(scalar.sd))
         return Observation(metric, value(scalar.value), sem, unit, bound)
 
@@ -93,7 +102,7 @@ def conclude(
 ) -> list[Body]:
     """The events that end an attempt whose job is over, failure rules applied."""
     if result.state is JobState.FINISHED:
-        failure = _unusable(campaign, result)
+        failure = _unusable(campaign, exchange, result)
         if failure is None:
             return _completed(exchange, trial, attempt, progress, result, time)
     else:
@@ -130,14 +139,20 @@ def _completed(
     return [*events, Ended(time, trial.number, attempt.number, state, progress.hours)]
 
 
-def _unusable(campaign: Campaign, result: Result) -> Failure | None:
-    """Why a finished job's numbers cannot be used: one is missing or not finite."""
+def _unusable(campaign: Campaign, exchange: Exchange, result: Result) -> Failure | None:
+    """Why a finished job's numbers cannot be used: missing, unknown, not finite, odd units."""
     for objective in campaign.objectives:
         if objective.metric not in result.scalars:
             return Failure(FailureKind.DATA_GAP, f"{objective.metric} was not measured")
     for metric, scalar in result.scalars.items():
         if not math.isfinite(scalar.value):
             return Failure(FailureKind.DATA_GAP, f"{metric} came back as {scalar.value}")
+        try:
+            exchange.observation(metric, scalar)
+        except KeyError:
+            return Failure(FailureKind.DATA_GAP, f"{metric} is not on the instrument's card")
+        except ValueError as error:
+            return Failure(FailureKind.DATA_GAP, f"{metric}: {error}")
     return None
 
 
@@ -179,5 +194,5 @@ def _censored(
             exchange.observation(metric, scalar, Bound.AT_LEAST),
         )
         for metric, scalar in result.at_least.items()
-        if math.isfinite(scalar.value)
+        if metric in exchange.metrics and math.isfinite(scalar.value)
     ]

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 from campaigns.campaign import CampaignError
 from campaigns.records import Observation, Purpose, Setting
-from loop.events import Body, Corrected, Excluded, Finished, Proposed, ProposedTrial
-from loop.launch import restore
+from loop.events import Body, Corrected, Excluded, Proposed, ProposedTrial
+from loop.launch import engine, restore
 from loop.start import given
 from loop.state import RECORDED, CampaignState
 from loop.store.errors import LeaseHeld
@@ -74,6 +74,8 @@ def correct(
     """Supersede a recorded value. Raises CampaignError for an unknown trial or metric."""
     with _held(store, campaign_id) as (state, lease):
         problems = _unknown_trial(state, trial) or _unknown_metrics(state, {metric: value})
+        if not problems and not state.history.trial(trial).state.terminal:
+            problems = [f"trial {trial}: is not over; its measurement would replace the correction"]
         if problems:
             raise CampaignError(problems)
         observation = Observation(metric, value, sem, _unit(state, metric))
@@ -99,10 +101,10 @@ def stop(store: Store, campaign_id: str, reason: str = "stopped by a person") ->
     Raises LeaseHeld where the engine runs elsewhere or does not let go.
     """
     _ask_to_let_go(store, campaign_id)
-    with _held(store, campaign_id) as (state, lease):
-        if not state.over:
-            body = Finished(state.time, "stopped", reason)
-            store.append(campaign_id, [body], fence=lease.fence)
+    if restore(store, campaign_id).over:
+        return
+    with engine(store, campaign_id) as runner:
+        runner.end(reason)
 
 
 def _ask_to_let_go(store: Store, campaign_id: str) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 from campaigns.records import FailureKind, TrialState
-from instruments.base import JobState, Progress, Result, Series
+from instruments.base import InstrumentError, JobState, Progress, Result, Series
 from loop import budget, derive
 from loop.admission import conclude, stopped
+from loop.agenda import Agenda
 from loop.early import watched
 from loop.events import Body, Decided, Ended, Measured, Predicted
 from loop.journal import RENEW_S, Journal
@@ -15,16 +14,15 @@ from loop.lab import Lab
 from loop.state import Attempt, CampaignState
 from loop.store.store import digest_series
 
-RETRY_S = 30.0  # wait before an instrument that named no time is asked again
-
 
 class Attendance:
     """Admits results by (campaign time, trial number), one action a call."""
 
-    def __init__(self, journal: Journal, lab: Lab) -> None:
+    def __init__(self, journal: Journal, lab: Lab, agenda: Agenda) -> None:
         self._journal = journal
         self._lab = lab
-        self._ask_at: dict[str, datetime] = {}  # by key: when to look again
+        self._agenda = agenda
+        self._stops = Agenda(lab.clock)  # jobs that did not stop when told to, by key
 
     @property
     def _state(self) -> CampaignState:
@@ -32,77 +30,140 @@ class Attendance:
 
     def next_due(self) -> Attempt | None:
         """The lowest-numbered trial about which something is to be done at this instant."""
-        now = self._lab.clock.now()
         for number in sorted(self._state.attempts):
             attempt = self._state.attempts[number]
-            if attempt.stopping or self._unpredicted(attempt):
-                return attempt
-            if attempt.key not in self._ask_at or self._ask_at[attempt.key] <= now:
+            if attempt.running and self._agenda.due(attempt.key):
                 return attempt
         return None
 
     def attend(self, attempt: Attempt) -> None:
-        if attempt.stopping:
-            self._end_early(attempt)
-        elif self._unpredicted(attempt):
-            self._predict(attempt)
-        else:
-            self._ask(attempt)
+        """Do the next thing about a trial; a silent instrument is asked again later."""
+        try:
+            if attempt.stopping:
+                self._end_early(attempt)
+            elif self._unpredicted(attempt):
+                self._predict(attempt)
+            else:
+                self._ask(attempt)
+        except InstrumentError:
+            if self._lab.clock.simulated:
+                raise  # a simulation that does not answer will not answer later either
+            self._agenda.again(attempt.key)
 
-    def _unpredicted(self, attempt: Attempt) -> bool:
-        predictor = self._lab.predictor
-        return (
-            predictor is not None
-            and attempt.cycle >= predictor.at_cycle
-            and not attempt.predicted
-            and watched(self._state.history.trial(attempt.trial).purpose)
-        )
+    def late(self) -> bool:
+        """True while trials run on though budget.lab_days is over, and can be stopped."""
+        overdue = budget.overdue(self._state, self._lab.clock.now())
+        return overdue and self._lab.card.abortable and bool(self.stoppable)
+
+    def stop_one(self, reason: str) -> None:
+        """End the lowest-numbered running trial, censored where the metric allows."""
+        attempt = self.stoppable[0]
+        try:
+            progress = self._abort(attempt, reason)
+            if progress is not None:
+                self._admit(attempt, progress, self._fetch(attempt), stop=True)
+        except InstrumentError:
+            self._stops.again(attempt.key)
+
+    @property
+    def stoppable(self) -> list[Attempt]:
+        """Running trials that were not told to stop just now, in order."""
+        attempts = (self._state.attempts[number] for number in sorted(self._state.attempts))
+        return [attempt for attempt in attempts if self._stops.due(attempt.key)]
+
+    def wait(self) -> None:
+        """Let time pass until the next moment anything can have changed."""
+        moment = self._agenda.next(attempt.key for attempt in self._state.attempts.values())
+        deadline = budget.deadline_of(self._state)
+        if deadline is not None and deadline > self._lab.clock.now():
+            moment = min(moment, deadline)
+        if not self._lab.clock.simulated:
+            moment = min(moment, self._agenda.later(RENEW_S))
+        with self._journal.watch.measure("waiting"):
+            self._lab.clock.wait_until(moment)
+
+    # asking ----------------------------------------------------------------------------------
 
     def _ask(self, attempt: Attempt) -> None:
         """Poll; fetch and store what is new; end the attempt when its job is over."""
         with self._journal.watch.measure("instrument"):
             progress = self._lab.instrument.poll(attempt.key)
+        if progress.state is JobState.RUNNING and not self._reports(attempt, progress):
+            self._agenda.put(attempt.key, progress.ask_at)
+            return
+        result = self._fetch(attempt)
         if progress.state is JobState.RUNNING:
-            self._ask_at[attempt.key] = progress.ask_at or self._later(RETRY_S)
-            if progress.cycle <= attempt.cycle or not self._at_checkpoint(attempt, progress):
-                return
-        with self._journal.watch.measure("instrument"):
-            result = self._lab.instrument.fetch(attempt.key, attempt.cycle)
+            self._agenda.put(attempt.key, progress.ask_at)
         self._admit(attempt, progress, result)
 
-    def _at_checkpoint(self, attempt: Attempt, progress: Progress) -> bool:
-        """Simulated jobs report at their checkpoints only; real ones whenever they are asked."""
+    def _reports(self, attempt: Attempt, progress: Progress) -> bool:
+        """Simulated jobs report at their checkpoints only; real ones whenever there is news."""
         if not self._lab.card.simulated:
-            return True
+            return self._lab.card.series and progress.cycle > attempt.cycle
         predictor = self._lab.predictor
         return predictor is not None and attempt.cycle < predictor.at_cycle <= progress.cycle
 
-    def _admit(self, attempt: Attempt, progress: Progress, result: Result) -> None:
+    def _fetch(self, attempt: Attempt) -> Result:
+        with self._journal.watch.measure("instrument"):
+            return self._lab.instrument.fetch(attempt.key, attempt.cycle)
+
+    def _admit(
+        self, attempt: Attempt, progress: Progress, result: Result, *, stop: bool = False
+    ) -> None:
+        """Store what came, and the end of the attempt where its job is over."""
         bodies: list[Body] = []
         series: dict[int, Series] = {}
-        if result.series is not None and len(result.series.cycles):
-            bodies.append(self._measured(attempt, result.series))
+        if result.series is not None:
+            bodies.append(self._measured(attempt, progress, result.series))
             series[0] = result.series
-        if progress.state is not JobState.RUNNING:
+        if progress.state is JobState.ABORTED and stop:
+            bodies += self._stopped(attempt, progress, result)
+        elif progress.state is not JobState.RUNNING:
             bodies += self._conclusion(attempt, progress, result)
         if bodies:
             self._journal.append(bodies, series=series)
+        if self._unpredicted(self._state.attempts.get(attempt.trial, attempt)):
+            self._agenda.clear(attempt.key)
 
-    def _conclusion(self, attempt: Attempt, progress: Progress, result: Result) -> list[Body]:
-        trial = self._state.history.trial(attempt.trial)
-        campaign, exchange = self._state.campaign, self._lab.exchange
-        return conclude(campaign, exchange, trial, attempt, progress, result, self._journal.now)
-
-    def _measured(self, attempt: Attempt, series: Series) -> Measured:
+    def _measured(self, attempt: Attempt, progress: Progress, series: Series) -> Measured:
+        last = int(series.cycles[-1]) if len(series.cycles) else 0
         return Measured(
             time=self._journal.now,
             trial=attempt.trial,
             attempt=attempt.number,
-            first_cycle=int(series.cycles[0]),
-            last_cycle=int(series.cycles[-1]),
+            until=max(progress.cycle, last),
             cycles=len(series.cycles),
             curves=len(series.curve_cycles),
             digest=digest_series(series),
+        )
+
+    def _conclusion(self, attempt: Attempt, progress: Progress, result: Result) -> list[Body]:
+        trial = self._state.history.trial(attempt.trial)
+        campaign, exchange = self._state.campaign, self._lab.exchange
+        return conclude(campaign, exchange, trial, attempt, progress, result, self._end(progress))
+
+    def _stopped(self, attempt: Attempt, progress: Progress, result: Result) -> list[Body]:
+        trial = self._state.history.trial(attempt.trial)
+        return stopped(
+            self._lab.exchange, trial, attempt, progress.hours, result, self._journal.now
+        )
+
+    def _end(self, progress: Progress) -> float:
+        """When a job ended: by the device's word, also where nobody was there to see it."""
+        if progress.over_at is None:
+            return self._journal.now
+        return min(self._journal.now, self._state.seconds(progress.over_at))
+
+    # early prediction ------------------------------------------------------------------------
+
+    def _unpredicted(self, attempt: Attempt) -> bool:
+        predictor = self._lab.predictor
+        return (
+            predictor is not None
+            and attempt.trial in self._state.attempts
+            and attempt.cycle >= predictor.at_cycle
+            and not attempt.decided
+            and watched(self._state.history.trial(attempt.trial).purpose)
         )
 
     def _predict(self, attempt: Attempt) -> None:
@@ -110,17 +171,14 @@ class Attendance:
         predictor = self._lab.predictor
         assert predictor is not None
         number, tried = attempt.trial, attempt.number
+        predictor.model(self._state.model)  # a model that cannot be read is no fault of the cell
         try:
             with self._journal.watch.measure("surrogate"):
                 prediction = predictor.predict(self._state.model, number, tried)
         except ValueError as error:
             self._give_up(attempt, str(error))
             return
-        trial = self._state.history.trial(number)
-        rng = derive.generator(self._state.campaign.seed, number, tried, derive.STOP_SALT)
-        decision = self._lab.stopper.decide(
-            self._state.campaign, self._state.history, trial, prediction, rng
-        )
+        decision = derive.stop(self._lab.stopper, self._state, number, tried, prediction)
         decided = Decided(
             time=self._journal.now,
             seen=self._state.seq,
@@ -135,67 +193,44 @@ class Attendance:
 
     def _give_up(self, attempt: Attempt, reason: str) -> None:
         """The early data are unusable: end the attempt by the campaign's rule for data gaps."""
+        if not self._lab.card.abortable:
+            self._let_go_on(attempt, reason)
+            return
         progress = self._abort(attempt, reason)
+        if progress is None:
+            return
+        if progress.state is not JobState.ABORTED:
+            self._admit(attempt, progress, self._fetch(attempt))
+            return
         result = Result(JobState.FAILED, failure=FailureKind.DATA_GAP, reason=reason)
         self._journal.append(self._conclusion(attempt, progress, result))
 
+    def _let_go_on(self, attempt: Attempt, reason: str) -> None:
+        """A test that cannot be stopped is measured to its end, unpredicted."""
+        now, seen = self._journal.now, self._state.seq
+        name = self._lab.stopper.name
+        body = Decided(now, seen, attempt.trial, attempt.number, name, "go_on", reason)
+        self._journal.append([body])
+
     def _end_early(self, attempt: Attempt) -> None:
-        """Carry out a stored decision to stop."""
+        """Carry out a decision to stop; a test that ended by itself keeps its measurement."""
         progress = self._abort(attempt, "a prediction stands in for the rest of the test")
-        state = TrialState.PREDICTED
-        self._journal.append(
-            [
-                Ended(
-                    self._journal.now,
-                    attempt.trial,
-                    attempt.number,
-                    state,
-                    progress.hours,
-                )
-            ]
-        )
+        if progress is None:
+            return
+        if progress.state is not JobState.ABORTED:
+            self._admit(attempt, progress, self._fetch(attempt))
+            return
+        now, state = self._journal.now, TrialState.PREDICTED
+        body = Ended(now, attempt.trial, attempt.number, state, progress.hours)
+        self._journal.append([body])
 
-    def _abort(self, attempt: Attempt, reason: str) -> Progress:
+    def _abort(self, attempt: Attempt, reason: str) -> Progress | None:
+        """Stop a job and read back that it stopped; None where it has not, yet."""
         with self._journal.watch.measure("instrument"):
-            self._lab.instrument.abort(attempt.key, reason)
-            return self._lab.instrument.poll(attempt.key)
-
-    def late(self) -> bool:
-        return bool(self._state.attempts) and budget.overdue(self._state, self._lab.clock.now())
-
-    def stop_one(self) -> None:
-        """The lab's time is over: end one running trial, censored where the metric allows."""
-        attempt = self._state.attempts[min(self._state.attempts)]
-        progress = self._abort(attempt, "budget.lab_days reached")
-        result = self._lab.instrument.fetch(attempt.key, attempt.cycle)
-        trial = self._state.history.trial(attempt.trial)
-        bodies: list[Body] = []
-        series: dict[int, Series] = {}
-        if result.series is not None and len(result.series.cycles):
-            bodies.append(self._measured(attempt, result.series))
-            series[0] = result.series
-        bodies += stopped(
-            self._lab.exchange,
-            trial,
-            attempt,
-            progress.hours,
-            result,
-            self._journal.now,
-        )
-        self._journal.append(bodies, series=series)
-
-    def wait(self) -> None:
-        """Let time pass until the next moment anything can have changed."""
-        running = [attempt.key for attempt in self._state.attempts.values()]
-        self._ask_at = {key: self._ask_at[key] for key in running}
-        moment = min(self._ask_at.values())
-        deadline = budget.deadline_of(self._state)
-        if deadline is not None:
-            moment = min(moment, max(deadline, self._lab.clock.now()))
-        if not self._lab.clock.simulated:
-            moment = min(moment, self._later(RENEW_S))
-        with self._journal.watch.measure("waiting"):
-            self._lab.clock.wait_until(moment)
-
-    def _later(self, seconds: float) -> datetime:
-        return self._lab.clock.now() + timedelta(seconds=seconds)
+            status = self._lab.instrument.abort(attempt.key, reason)
+            progress = self._lab.instrument.poll(attempt.key)
+        if not status.safe or progress.state is JobState.RUNNING:
+            self._agenda.again(attempt.key)
+            self._stops.again(attempt.key)
+            return None
+        return progress

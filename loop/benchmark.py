@@ -60,8 +60,8 @@ class Bench:
     runs: Mapping[str, Sequence[Sequence[Checkpoint]]]
 
     def rounds(self, optimizer: str) -> list[Round]:
-        """Checkpoints averaged over the seeds."""
-        columns = zip(*self.runs[optimizer], strict=True)
+        """Checkpoints averaged over the seeds, as far as every seed came."""
+        columns = zip(*self.runs[optimizer], strict=False)
         return [_average(list(column)) for column in columns]
 
     def first_reaching(self, optimizer: str, level: float) -> Round | None:
@@ -107,7 +107,7 @@ def bench(
 
     names are kinds of optimisers, or entries of the campaign's `[bench]` section. A kind that is
     the campaign's own keeps the campaign's options; another runs on its defaults.
-    Raises CampaignError: unknown name, no finite number of trials, an instrument without truth.
+    Raises CampaignError: unknown name, real hardware, an instrument without truth.
     """
     texts = {name: _variant(campaign, name) for name in dict.fromkeys(names)}
     _fit_for_bench(campaign)

@@ -6,6 +6,9 @@ from datetime import datetime
 
 from loop.state import CampaignState
 
+FRUITLESS = 20  # trials in a row without an outcome before a campaign gives up
+STANDING = 1000  # calls of the optimiser at one instant before a campaign gives up
+
 
 def spent(state: CampaignState, now: datetime, wall_minutes: float) -> str:
     """The first limit reached, in words; "" while new trials may be started."""
@@ -20,7 +23,7 @@ def spent(state: CampaignState, now: datetime, wall_minutes: float) -> str:
         return f"budget.lab_days = {budget.lab_days:g} reached"
     if budget.wall_minutes is not None and wall_minutes >= budget.wall_minutes:
         return f"budget.wall_minutes = {budget.wall_minutes:g} reached"
-    if budget.stall is not None and state.since_best > budget.stall:
+    if budget.stall is not None and state.stall.since >= budget.stall:
         return f"budget.stall: no better value in {budget.stall:g} trials"
     return ""
 
@@ -46,6 +49,16 @@ def overdue(state: CampaignState, now: datetime) -> bool:
     """True once the campaign has lasted budget.lab_days: what still runs is stopped then."""
     deadline = deadline_of(state)
     return deadline is not None and now >= deadline
+
+
+def hopeless(state: CampaignState) -> str:
+    """Why going on would only burn trials; "" while there is hope."""
+    limit = max(FRUITLESS, 3 * state.campaign.instrument.channels)
+    if state.fruitless >= limit:
+        return f"the last {state.fruitless} trials all ended without an outcome"
+    if state.standing >= STANDING:
+        return f"{state.standing} proposals without campaign time passing; give budget.trials"
+    return ""
 
 
 def deadline_of(state: CampaignState) -> datetime | None:

@@ -90,6 +90,9 @@ def answer(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         return DONE
     except _UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help page
+            note(str(error))
+            return BAD_INPUT
         return _told(BAD_INPUT, *_usage(error))
     return outcome if isinstance(outcome, int) else DONE
 

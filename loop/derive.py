@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from campaigns.campaign import Campaign
-from campaigns.records import Proposal, Purpose, Recommendation, Setting, Value
+from campaigns.records import Prediction, Proposal, Purpose, Recommendation, Setting, Value
 from loop.events import Proposed, ProposedTrial, Recommended
 from loop.history import History
 from loop.optimizers.base import Exhausted, NothingToRecommend, Optimizer
+from loop.state import CampaignState
+from loop.stopping import Decision, Stopper
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +22,7 @@ STOP_SALT = 1  # keeps a stopper's generator apart from the optimiser's
 
 
 class BadProposal(Exception):
-    """An optimiser broke its contract; the campaign cannot go on with it."""
+    """An optimiser failed or broke its contract; the campaign cannot go on with it."""
 
 
 def generator(seed: int, *path: int) -> np.random.Generator:
@@ -40,7 +43,9 @@ def search(optimizer: Optimizer, campaign: Campaign, history: History, n: int) -
         proposals: Sequence[Proposal] = optimizer.propose(campaign, history, n, rng)
     except Exhausted as error:
         proposals, exhausted = error.partial, error.reason or "no further settings"
-    _verify(campaign, proposals, n, short=bool(exhausted))
+    except (ValueError, ArithmeticError, RuntimeError) as error:
+        raise BadProposal(f"{campaign.optimizer.kind} failed: {error}") from error
+    _verify(campaign, history, proposals, n, short=bool(exhausted))
     return _event(campaign, history, n, Purpose.SEARCH, proposals, exhausted)
 
 
@@ -71,6 +76,15 @@ def confirm(campaign: Campaign, history: History, winner: Recommendation) -> Pro
     """Fresh repeats of the recommended setting."""
     proposals = [Proposal(winner.parameters, "confirm")] * campaign.recommend.confirm
     return _event(campaign, history, len(proposals), Purpose.CONFIRM, proposals, name="confirm")
+
+
+def stop(
+    stopper: Stopper, state: CampaignState, trial: int, attempt: int, prediction: Prediction
+) -> Decision:
+    """Whether the stopper would end a trial that was just predicted."""
+    rng = generator(state.campaign.seed, trial, attempt, STOP_SALT)
+    history = state.history
+    return stopper.decide(state.campaign, history, history.trial(trial), prediction, rng)
 
 
 def recommend(optimizer: Optimizer, campaign: Campaign, history: History) -> Recommended | None:
@@ -117,7 +131,9 @@ def _scalar(value: Value) -> Value:
     return plain
 
 
-def _verify(campaign: Campaign, proposals: Sequence[Proposal], n: int, *, short: bool) -> None:
+def _verify(
+    campaign: Campaign, history: History, proposals: Sequence[Proposal], n: int, *, short: bool
+) -> None:
     kind = campaign.optimizer.kind
     if len(proposals) > n or (len(proposals) < n and not short):
         raise BadProposal(f"{kind} was asked for {n} settings and gave {len(proposals)}")
@@ -125,3 +141,11 @@ def _verify(campaign: Campaign, proposals: Sequence[Proposal], n: int, *, short:
         problems = campaign.space.problems(proposal.parameters)
         if problems:
             raise BadProposal(f"{kind} proposed an infeasible setting: {problems[0]}")
+        if history.infeasible(proposal.parameters):
+            raise BadProposal(f"{kind} proposed a setting that failed as infeasible before")
+    times = Counter(history.key(proposal.parameters) for proposal in proposals)
+    replicates = campaign.optimizer.replicates
+    for proposal in proposals:
+        asked = history.asked(proposal.parameters) + times[history.key(proposal.parameters)]
+        if asked > replicates:
+            raise BadProposal(f"{kind} asked for one setting {asked} times, {replicates} allowed")

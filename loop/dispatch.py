@@ -5,8 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from campaigns.records import Failure, FailureKind, Setting, TrialState
-from instruments.base import Busy, Found, Job, Refused, Unreachable
+from instruments.base import (
+    Found,
+    InstrumentError,
+    Job,
+    JobState,
+    Progress,
+    Refused,
+    Result,
+    Unreachable,
+)
 from loop import budget, derive
+from loop.admission import conclude
+from loop.agenda import Agenda
 from loop.events import Body, Ended, Proposed, Started, Submitting
 from loop.journal import Journal
 from loop.lab import Lab
@@ -14,11 +25,15 @@ from loop.state import Attempt, CampaignState
 
 
 class Dispatch:
-    """Fills free channels; knows nothing that the journal does not."""
+    """Fills free channels, and meets every attempt once: delivered, adopted, run again or lost."""
 
-    def __init__(self, journal: Journal, lab: Lab) -> None:
+    def __init__(self, journal: Journal, lab: Lab, agenda: Agenda) -> None:
         self._journal = journal
         self._lab = lab
+        self._agenda = agenda
+        self._met: set[str] = set()  # keys of the attempts that the instrument has in this process
+        # keys that the instrument may have though no answer is stored: ask before a new submit
+        self._doubtful = {attempt.key for attempt in journal.state.attempts.values()}
 
     @property
     def _state(self) -> CampaignState:
@@ -26,8 +41,8 @@ class Dispatch:
 
     @property
     def undelivered(self) -> bool:
-        """True while an intent is stored that the instrument has not answered."""
-        return any(not attempt.running for attempt in self._state.attempts.values())
+        """True while there are attempts to hand over or to take up at this instant."""
+        return bool(self._unmet())
 
     def spent(self) -> str:
         """Why no new trial may start; "" while one may."""
@@ -43,6 +58,8 @@ class Dispatch:
             self._journal.append([self._intent(n) for n in waiting[: state.free_channels]])
             return True
         if self._training() or self.spent() or state.exhausted or not self._round_over():
+            return False
+        if budget.hopeless(state):
             return False
         n = budget.room(state)
         if n <= 0:
@@ -92,56 +109,83 @@ class Dispatch:
         return Submitting(self._journal.now, number, attempt, key)
 
     def launch(self) -> None:
-        """Hand the stored intents to the instrument, in order; then store that it has them."""
+        """Meet the next attempts that this engine has not met, in order; store what is new."""
         bodies: list[Body] = []
-        for attempt in list(self._state.attempts.values()):
-            if not attempt.running:
-                bodies.append(self._hand_over(attempt))
-        self._journal.append(bodies)
+        for attempt in list(self._unmet()):
+            try:
+                with self._journal.watch.measure("instrument"):
+                    body = self._take_up(attempt) if attempt.running else self._deliver(attempt)
+            except InstrumentError:
+                if self._lab.clock.simulated:
+                    raise
+                self._agenda.again(attempt.key)
+                continue
+            self._met.add(attempt.key)
+            if body is not None:
+                bodies.append(body)
+        if bodies:
+            self._journal.append(bodies)
 
-    def _hand_over(self, attempt: Attempt) -> Body:
-        trial = self._state.history.trial(attempt.trial)
-        job = self._job_of(attempt)
+    def _unmet(self) -> list[Attempt]:
+        attempts = self._state.attempts.values()
+        return [a for a in attempts if a.key not in self._met and self._agenda.due(a.key)]
+
+    def _deliver(self, attempt: Attempt) -> Body | None:
+        """Hand a stored intent over, unless the device already has it."""
+        instrument = self._lab.instrument
+        if attempt.key in self._doubtful and not self._lab.card.repeatable:
+            found = instrument.find(attempt.key)
+            if found is not Found.NEVER:
+                return self._found(attempt, found)
         try:
-            with self._journal.watch.measure("instrument"):
-                receipt = self._lab.instrument.submit(job)
+            run_id = instrument.submit(self._job_of(attempt)).run_id
         except Refused as error:
             failure = Failure(FailureKind.OUT_OF_RANGE, str(error), infeasible=True)
             return self._over(attempt, TrialState.REFUSED, failure)
-        except (Busy, Unreachable) as error:
+        except Unreachable as error:
+            self._doubtful.add(attempt.key)
             return self._unanswered(attempt, str(error))
-        return Started(self._journal.now, trial.number, attempt.number, receipt.run_id)
+        return Started(self._journal.now, attempt.trial, attempt.number, run_id)
 
-    def _unanswered(self, attempt: Attempt, reason: str) -> Body:
-        """Whether the job arrived is not known unless the instrument can tell."""
-        found = Found.NEVER if self._lab.card.repeatable else self._lab.instrument.find(attempt.key)
-        if found in (Found.RUNNING, Found.FINISHED):
-            return Started(self._journal.now, attempt.trial, attempt.number, "")
-        kind = FailureKind.CHANNEL_FAULT
+    def _unanswered(self, attempt: Attempt, reason: str) -> Body | None:
+        """No answer came: has the job arrived? Raises Unreachable while nobody can tell."""
+        found = self._lab.instrument.find(attempt.key)
+        if found is not Found.NEVER:
+            return self._found(attempt, found)
+        result = Result(JobState.FAILED, failure=FailureKind.CHANNEL_FAULT, reason=reason)
+        progress = Progress(JobState.FAILED, 0, None, 0.0)
+        trial = self._state.history.trial(attempt.trial)
+        campaign, exchange = self._state.campaign, self._lab.exchange
+        now = self._journal.now
+        return conclude(campaign, exchange, trial, attempt, progress, result, now)[-1]
+
+    def _take_up(self, attempt: Attempt) -> Body | None:
+        """Meet a running attempt of an earlier engine: run it again, adopt it, or call it lost."""
+        instrument = self._lab.instrument
+        if self._lab.card.repeatable:
+            instrument.submit(self._job_of(attempt))
+            return None
+        found = instrument.find(attempt.key)
+        return self._found(attempt, Found.UNKNOWN if found is Found.NEVER else found)
+
+    def _found(self, attempt: Attempt, found: Found) -> Body | None:
         if found is Found.UNKNOWN:
-            return self._over(attempt, TrialState.LOST, Failure(kind, reason))
-        return self._over(attempt, TrialState.FAILED, Failure(kind, reason))
+            reason = "the instrument could not say whether the job ran"
+            failure = Failure(FailureKind.CHANNEL_FAULT, reason)
+            return self._over(attempt, TrialState.LOST, failure)
+        if attempt.running:
+            return None
+        run_id = self._lab.instrument.poll(attempt.key).run_id
+        return Started(self._journal.now, attempt.trial, attempt.number, run_id)
 
     def _over(self, attempt: Attempt, state: TrialState, failure: Failure) -> Ended:
-        return Ended(self._journal.now, attempt.trial, attempt.number, state, 0.0, failure)
+        """The end of an attempt that was never measured; a lost one may have held its channel."""
+        now, held = self._journal.now, 0.0
+        if state is TrialState.LOST:
+            held = (now - attempt.since) / 3600.0
+        return Ended(now, attempt.trial, attempt.number, state, held, failure)
 
     def _job_of(self, attempt: Attempt) -> Job:
         setting = self._state.history.trial(attempt.trial).parameters
         since = self._state.moment(attempt.since)
         return self._lab.job(attempt.trial, attempt.number, setting, since, attempt.key)
-
-    def take_up(self) -> None:
-        """Meet the attempts that an earlier engine left: run again, adopt, or call them lost."""
-        for attempt in list(self._state.attempts.values()):
-            if self._lab.card.repeatable:
-                if attempt.running:  # an intent alone is handed over by the first action
-                    self._lab.instrument.submit(self._job_of(attempt))
-                continue
-            found = self._lab.instrument.find(attempt.key)
-            if found is Found.UNKNOWN or (found is Found.NEVER and attempt.running):
-                reason = "after a restart the instrument could not say whether the job ran"
-                failure = Failure(FailureKind.CHANNEL_FAULT, reason)
-                self._journal.append([self._over(attempt, TrialState.LOST, failure)])
-            elif found is not Found.NEVER and not attempt.running:
-                adopted = Started(self._journal.now, attempt.trial, attempt.number, "")
-                self._journal.append([adopted])

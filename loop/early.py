@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from campaigns.campaign import Campaign, CampaignError
-from campaigns.records import Bound, Observation, Prediction, Purpose, TrialState
+from campaigns.records import Bound, Observation, Prediction, Purpose, Trial, TrialState
 from instruments.base import Series
 from loop.state import CampaignState
 from surrogates.registry import target
@@ -57,21 +57,38 @@ class EarlyPredictor:
         """
         training = self.spec.training
         if training.simulate:
-            numbers = tuple(
-                n for n, trial in state.history.training.items() if self._life(trial) is not None
-            )
-            cells = [self._cell(state.history.training[n]) for n in numbers]
-            return self._long_enough(cells), numbers, ""
+            cells = self._learnable(self._campaign_id, state.history.training.values())
+            return cells, tuple(int(cell.id) for cell in cells), ""
         if training.folder:
-            cells = self._recorded(training.folder, training.splits or ())
+            cells = recorded_cells(training.folder, training.splits or ())
         else:
             cells = self._earlier(str(training.campaign))
-        cells = self._long_enough(cells)
+        cells = [cell for cell in cells if self._fits(cell)]
         return cells, (), digest_of(cells)
 
-    def _long_enough(self, cells: Sequence[Cell]) -> list[Cell]:
-        """Cells whose curves reach the cycle predictions are made at; the others died before."""
-        return [cell for cell in cells if len(cell.cycles) and cell.cycles[-1] >= self.at_cycle]
+    def _learnable(self, campaign_id: str, trials: Iterable[Trial]) -> list[Cell]:
+        """Cells of measured trials; those that died before `at_cycle` or have gaps are left out."""
+        cells = []
+        for trial in trials:
+            life = self._life(trial)
+            if life is None:
+                continue
+            number, attempt = trial.number, trial.attempt
+            series = self._store.series(campaign_id, number, attempt, until=self.at_cycle)
+            try:
+                cell = cell_of(str(number), life, series)
+            except ValueError:  # too little of it was recorded to repair
+                continue
+            if self._fits(cell):
+                cells.append(cell)
+        return cells
+
+    def _fits(self, cell: Cell) -> bool:
+        try:
+            self._model().check(cell)
+        except ValueError:
+            return False
+        return True
 
     def fit(self, cells: Sequence[Cell]) -> tuple[str, bytes]:
         """The digest and the canonical text of a model fitted to the cells.
@@ -91,26 +108,13 @@ class EarlyPredictor:
             at_cycle=self.at_cycle, model=self.spec.model, level=self.spec.level, **options
         )
 
-    def _cell(self, trial: Any, campaign_id: str = "") -> Cell:
-        series = self._store.series(
-            campaign_id or self._campaign_id, trial.number, trial.attempt, until=self.at_cycle
-        )
-        return cell_of(str(trial.number), self._life(trial), series)
-
-    def _life(self, trial: Any) -> float | None:
+    def _life(self, trial: Trial) -> float | None:
         outcome = trial.outcomes.get(self._metric)
-        measured = isinstance(outcome, Observation) and outcome.bound is Bound.EXACT
-        if not measured or trial.excluded or trial.state is not TrialState.COMPLETED:
+        if not isinstance(outcome, Observation) or outcome.bound is not Bound.EXACT:
+            return None
+        if trial.excluded or trial.state is not TrialState.COMPLETED:
             return None
         return float(outcome.mean)
-
-    def _recorded(self, folder: str, splits: Sequence[str]) -> list[Cell]:
-        from surrogates.cycle_life import read_cells
-
-        try:
-            return list(read_cells(Path(folder), splits=tuple(splits) or ("train", "test1")))
-        except (ValueError, OSError) as error:
-            raise TrainingFailed(f"early_prediction.training.folder: {error}") from error
 
     def _earlier(self, campaign_id: str) -> list[Cell]:
         from campaigns.campaign import parse
@@ -118,7 +122,7 @@ class EarlyPredictor:
         text, files = self._store.document(campaign_id)
         earlier = CampaignState.of(parse(text, files), self._store.events(campaign_id))
         trials = [*earlier.history.training.values(), *earlier.history.trials.values()]
-        return [self._cell(t, campaign_id) for t in trials if self._life(t) is not None]
+        return self._learnable(campaign_id, trials)
 
     # prediction ------------------------------------------------------------------------------
 
@@ -148,6 +152,16 @@ class EarlyPredictor:
             model=digest,
             extrapolates=bool(answer.extrapolates[0]),
         )
+
+
+def recorded_cells(folder: str, splits: Sequence[str]) -> list[Cell]:
+    """Cells of a folder in the public layout. Raises TrainingFailed."""
+    from surrogates.cycle_life import read_cells
+
+    try:
+        return list(read_cells(Path(folder), splits=tuple(splits) or ("train", "test1")))
+    except (ValueError, OSError) as error:
+        raise TrainingFailed(f"early_prediction.training.folder: {error}") from error
 
 
 def cell_of(name: str, life: float | None, series: Series) -> Cell:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from loop import derive
+from campaigns.records import Recommendation
+from loop import budget, derive
+from loop.agenda import Agenda
 from loop.attendance import Attendance
 from loop.dispatch import Dispatch
+from loop.early import TrainingFailed
 from loop.events import Finished, Fitted
 from loop.journal import Journal, Listener
 from loop.lab import Lab
@@ -43,10 +46,11 @@ class Engine:
         self.state = state
         self.lab = lab
         self._journal = Journal(store, campaign_id, state, lease, lab.clock, listener)
-        self._dispatch = Dispatch(self._journal, lab)
-        self._attendance = Attendance(self._journal, lab)
+        agenda = Agenda(lab.clock)
+        self._dispatch = Dispatch(self._journal, lab, agenda)
+        self._attendance = Attendance(self._journal, lab, agenda)
         self._growth = growth
-        self._nothing_recorded = False
+        self._in_vain = 0  # what was known when there was nothing to recommend
         self._stop = False
 
     @property
@@ -57,8 +61,6 @@ class Engine:
     def run(self) -> None:
         """Go on until the campaign is over. Raises Interrupted after `interrupt`."""
         with single_threaded():
-            with self.watch.measure("instrument"):
-                self._dispatch.take_up()
             while not self.state.over:
                 if self._stop:
                     raise Interrupted
@@ -79,7 +81,7 @@ class Engine:
         elif (due := self._attendance.next_due()) is not None:
             self._attendance.attend(due)
         elif self._attendance.late():
-            self._attendance.stop_one()
+            self._attendance.stop_one("budget.lab_days reached")
         elif self._prepare() or self._recommend_on_the_way() or self._dispatch.fill():
             pass
         elif self.state.attempts:
@@ -89,54 +91,56 @@ class Engine:
 
     def _prepare(self) -> bool:
         """Old data, given settings, training cells, the model: each once, before any search."""
-        state, predictor = self.state, self.lab.predictor
-        if not (state.record_proposed or self._nothing_recorded):
-            bodies = recorded(self._journal.store, state)
-            self._nothing_recorded = not bodies
-            if bodies:
-                self._journal.append(bodies)
-                return True
-        if state.campaign.start.settings and not state.start_proposed:
+        state = self.state
+        start = state.campaign.start
+        if (start.measured or start.campaigns) and not state.record_proposed:
+            self._journal.append(recorded(self._journal.store, state))
+            return True
+        if start.settings and not state.start_proposed:
             self._dispatch.propose(derive.start(state.campaign, state.history))
             return True
-        if predictor is None or state.model:
-            return False
+        return self.lab.predictor is not None and not state.model and self._train()
+
+    def _train(self) -> bool:
+        """Propose the training cells; when they are there, fit the early predictor to them."""
+        state, predictor = self.state, self.lab.predictor
+        assert predictor is not None
         if predictor.spec.training.simulate and not state.training_proposed:
             self._dispatch.propose(derive.training(state.campaign, state.history))
             return True
         if not predictor.ready(state):
             return False
-        with self.watch.measure("surrogate"):
-            cells, trials, source = predictor.cells(state)
-            digest, content = predictor.fit(cells)
-        body = Fitted(
-            self._journal.now,
-            state.seq,
-            predictor.spec.kind,
-            digest,
-            trials,
-            source,
-        )
+        try:
+            with self.watch.measure("surrogate"):
+                cells, trials, source = predictor.cells(state)
+                digest, content = predictor.fit(cells)
+        except TrainingFailed as error:
+            self._finish("failed", str(error))
+            return True
+        kind, now = predictor.spec.kind, self._journal.now
+        body = Fitted(now, state.seq, kind, digest, trials, source)
         self._journal.append([body], artifacts={digest: content})
         return True
 
     def _recommend_on_the_way(self) -> bool:
-        """A recommendation each time a batch's worth of trials (or `growth` more) has ended."""
+        """A recommendation when a batch's worth of trials has ended, later at growing distances."""
         state = self.state
         batch = max(1, state.campaign.instrument.channels)
-        step = max(batch, int(self._growth * state.recommended_at))
-        if state.ended // batch <= state.recommended_at // batch:
-            return False
-        return state.ended - state.recommended_at // batch * batch >= step and self._recommend()
+        made = state.recommended_at // batch * batch
+        due = made + max(batch, int(self._growth * made) // batch * batch)
+        while state.ended >= due + batch:  # in vain so far: try again at doubled distances
+            due *= 2
+        return state.ended >= due and self._recommend()
 
     def _recommend(self) -> bool:
         """Store a recommendation unless the latest one already knows everything."""
         state = self.state
-        if state.learnt <= state.recommended_seen:
+        if state.learnt <= max(state.recommended_seen, self._in_vain):
             return False
         with self.watch.measure("optimizer"):
             body = derive.recommend(self.lab.optimizer, state.campaign, state.history)
         if body is None:
+            self._in_vain = state.learnt
             return False
         self._journal.append([replace(body, time=self._journal.now)])
         return True
@@ -147,8 +151,33 @@ class Engine:
         if self._recommend():
             return
         winner = state.recommendation
-        if state.campaign.recommend.confirm and winner is not None and not state.confirmed:
+        if winner is not None and self._to_confirm(winner):
             self._dispatch.propose(derive.confirm(state.campaign, state.history, winner))
             return
-        reason = state.exhausted or self._dispatch.spent()
-        self._journal.append([Finished(self._journal.now, "finished", reason)])
+        hopeless = budget.hopeless(state)
+        if hopeless:
+            self._finish("failed", hopeless)
+        else:
+            self._finish("finished", state.exhausted or self._dispatch.spent())
+
+    def _to_confirm(self, winner: Recommendation) -> bool:
+        """Whether the winner is still to be repeated, and there is time for it."""
+        state = self.state
+        key = state.history.key(winner.parameters)
+        overdue = budget.overdue(state, self.lab.clock.now())
+        return state.campaign.recommend.confirm > 0 and key not in state.confirmed and not overdue
+
+    def _finish(self, status: str, reason: str) -> None:
+        self._journal.append([Finished(self._journal.now, status, reason)])
+
+    def end(self, reason: str) -> None:
+        """End the campaign for good: stop what runs, then say so in the journal."""
+        with single_threaded():
+            while self.state.attempts:
+                if self._dispatch.undelivered:
+                    self._dispatch.launch()
+                elif self._attendance.stoppable:
+                    self._attendance.stop_one(reason)
+                else:
+                    self._attendance.wait()
+            self._finish("stopped", reason)

@@ -98,14 +98,16 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Per-cycle data arrived; `digest` covers the rows written with this event."""
+    """Per-cycle data arrived; `digest` covers the rows written with this event.
+
+    All there is up to cycle `until` is stored now; cycles missing among them were never recorded.
+    """
 
     kind: ClassVar[str] = "measured"
     time: float
     trial: int
     attempt: int
-    first_cycle: int
-    last_cycle: int
+    until: int
     cycles: int
     curves: int
     digest: str

@@ -144,7 +144,7 @@ class History:
             case Ended():
                 self._end(body)
             case Excluded():
-                self._change(body.trial, excluded=body.excluded)
+                self._exclude(body)
             case _:
                 pass
         self.seen = seq
@@ -187,6 +187,16 @@ class History:
             self._asked[key] -= 1
         if body.failure is not None and body.failure.infeasible:
             self._infeasible[key] = body.trial
+
+    def _exclude(self, body: Excluded) -> None:
+        """A spoiled trial does not use up its setting, nor bar it."""
+        trial = self.trial(body.trial)
+        if trial.excluded != body.excluded and trial.purpose is not Purpose.TRAINING:
+            key = self.key(trial.parameters)
+            self._asked[key] += -1 if body.excluded else 1
+            if body.excluded and self._infeasible.get(key) == body.trial:
+                del self._infeasible[key]
+        self._change(body.trial, excluded=body.excluded)
 
     def _change(self, number: int, **changes: Any) -> None:
         table = self._trials if number in self._trials else self._training

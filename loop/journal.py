@@ -55,7 +55,13 @@ class Journal:
             self.state.apply(event)
         if self._listener is not None:
             with self.watch.measure("faces"):
-                self._listener(events, self.state)
+                self._show(self._listener, events)
+
+    def _show(self, listener: Listener, events: Sequence[Event]) -> None:
+        try:
+            listener(events, self.state)
+        except OSError:  # a closed terminal must not stop a campaign
+            self._listener = None
 
     @property
     def now(self) -> float:

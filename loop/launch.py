@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import platform
 from collections.abc import Iterator, Mapping
@@ -10,12 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from campaigns.campaign import Campaign, CampaignError, load, parse
+from campaigns.expression import parse as parse_expression
 from instruments import registry as instruments
 from instruments.base import Card, Clock, Instrument
 from loop import start
 from loop.admission import Exchange
 from loop.clock import EPOCH, RealClock, SimulatedClock
-from loop.early import EarlyPredictor
+from loop.early import EarlyPredictor, TrainingFailed, recorded_cells
 from loop.engine import Engine
 from loop.environment import environment
 from loop.events import Body, Changed, Created, EngineStarted
@@ -25,9 +27,12 @@ from loop.lab import Lab
 from loop.optimizers import registry as optimizers
 from loop.optimizers.base import NothingToRecommend
 from loop.state import CampaignState
+from loop.store.errors import StoreDamaged
 from loop.store.store import Lease, Store
 from loop.units import UnitError
 from surrogates import registry as surrogates
+
+FEWEST_TRAINING_CELLS = 8  # jackknife+ intervals need as many
 
 
 def known() -> dict[str, tuple[str, ...]]:
@@ -51,14 +56,16 @@ def inspect(campaign: Campaign) -> Card:
     problems: list[str] = []
     card: Card | None = None
     problems += _optimizer_problems(campaign)
+    clock = SimulatedClock() if _simulated(campaign) else RealClock()
     try:
-        with opened(campaign, SimulatedClock()) as instrument:
+        with opened(campaign, clock) as instrument:
             card = instrument.describe()
         problems += _misfits(campaign, card)
     except (ValueError, KeyError) as error:
         problems += _lines(error, "instrument.options")
     problems += _predictor_problems(campaign)
     problems += _execution_problems(campaign)
+    problems += _plan_problems(campaign)
     if problems or card is None:
         raise CampaignError(problems)
     return card
@@ -86,12 +93,11 @@ def _lines(error: Exception, where: str) -> list[str]:
 
 def _misfits(campaign: Campaign, card: Card) -> list[str]:
     """Where campaign and instrument do not fit: metrics, settings, units, series."""
-    metrics = [spec.metric for spec in campaign.objectives]
-    metrics += [spec.metric for spec in campaign.constraints]
+    metrics = [("objectives", spec.metric) for spec in campaign.objectives]
+    metrics += [("constraints", spec.metric) for spec in campaign.constraints]
     problems = [
-        f"objectives: {card.kind} does not measure {metric!r}; it measures "
-        f"{', '.join(card.metrics)}"
-        for metric in metrics
+        f"{where}: {card.kind} does not measure {metric!r}; it measures {', '.join(card.metrics)}"
+        for where, metric in metrics
         if metric not in card.metrics
     ]
     space = campaign.space
@@ -103,11 +109,19 @@ def _misfits(campaign: Campaign, card: Card) -> list[str]:
             f"{', '.join(sorted(taken))}"
             for name in sorted(names - taken)
         ]
+    else:
+        problems += _unseen(campaign, card, taken)
+    problems += _texts(campaign, card)
     problems += [
         f"space.parameters: {card.kind} needs {setting.name!r} ({setting.unit})"
         for setting in card.settings
         if setting.name not in names and not setting.optional
     ]
+    if campaign.instrument.channels > card.channels:
+        problems.append(
+            f"instrument.channels: {campaign.instrument.channels} are wanted, {card.kind} has "
+            f"{card.channels}"
+        )
     if campaign.early_prediction is not None and not card.series:
         problems.append(
             f"early_prediction: {card.kind} gives no per-cycle series to predict from; leave the "
@@ -118,6 +132,29 @@ def _misfits(campaign: Campaign, card: Card) -> list[str]:
     except UnitError as error:
         problems.append(f"units: {error}")
     return problems
+
+
+def _unseen(campaign: Campaign, card: Card, taken: set[str]) -> list[str]:
+    """Parameters that would be varied though nobody looks at them."""
+    formulas = [parse_expression(derived.expression) for derived in campaign.space.derived]
+    nodes = (node for formula in formulas for node in ast.walk(formula))
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+    return [
+        f"space.parameters.{name}: {card.kind} does not look at it; it takes "
+        f"{', '.join(sorted(taken))}"
+        for name in campaign.space.names
+        if name not in taken and name not in used
+    ]
+
+
+def _texts(campaign: Campaign, card: Card) -> list[str]:
+    """Parameters that are words where the instrument takes numbers."""
+    numeric = {setting.name for setting in card.settings if not setting.options}
+    return [
+        f"space.parameters.{parameter.name}: {card.kind} takes a number, not a text"
+        for parameter in campaign.space.parameters
+        if parameter.name in numeric and parameter.kind != "number"
+    ]
 
 
 def _predictor_problems(campaign: Campaign) -> list[str]:
@@ -135,6 +172,16 @@ def _predictor_problems(campaign: Campaign) -> list[str]:
         )
     except (ValueError, TypeError) as error:
         return [f"early_prediction: {error}"]
+    if spec.training.simulate and spec.training.simulate < FEWEST_TRAINING_CELLS:
+        return [
+            f"early_prediction.training.simulate: {spec.training.simulate} is too few; at least "
+            f"{FEWEST_TRAINING_CELLS} cells are needed"
+        ]
+    if spec.training.folder:
+        try:
+            recorded_cells(spec.training.folder, spec.training.splits or ())
+        except TrainingFailed as error:
+            return [str(error)]
     return []
 
 
@@ -145,11 +192,22 @@ def _execution_problems(campaign: Campaign) -> list[str]:
     return ["execution.kind: 'dask' is not available in this release; allowed: inline, process"]
 
 
+def _plan_problems(campaign: Campaign) -> list[str]:
+    """Parts of the file that contradict each other."""
+    problems = []
+    if "channels" in campaign.instrument.options:
+        problems.append("instrument.options.channels: belongs into [instrument] as channels")
+    wanted, trials = len(campaign.start.settings), campaign.budget.trials
+    if trials is not None and wanted > trials:
+        problems.append(f"start.settings: {wanted} settings, but budget.trials = {trials}")
+    return problems
+
+
 @contextmanager
-def opened(campaign: Campaign, clock: Clock) -> Iterator[Instrument]:
-    """The campaign's instrument, open while the block lasts."""
+def opened(campaign: Campaign, clock: Clock, running: int = 0) -> Iterator[Instrument]:
+    """The campaign's instrument, open while the block lasts, with room for what runs already."""
     spec = campaign.instrument
-    options = {**spec.options, "channels": spec.channels}
+    options = {**spec.options, "channels": max(spec.channels, running)}
     instrument = instruments.open_instrument(spec.kind, options, clock, campaign.files)
     try:
         yield instrument
@@ -178,9 +236,17 @@ def _simulated(campaign: Campaign) -> bool:
 
 
 def restore(store: Store, campaign_id: str) -> CampaignState:
-    """The campaign as its journal tells it. Raises CampaignUnknown."""
-    text, files = store.document(campaign_id)
-    return CampaignState.of(parse(text, files), store.events(campaign_id))
+    """The campaign as its journal tells it. Raises CampaignUnknown, StoreDamaged."""
+    store.require_sound(campaign_id)
+    campaign = parse(*store.document(campaign_id))
+    events = store.events(campaign_id)
+    created = events[0].body
+    if not isinstance(created, Created) or created.digest != campaign.digest:
+        raise StoreDamaged(
+            f"{store.url}: {campaign_id}: its text or files are not those it was created with; "
+            "`leyden store check` tells all"
+        )
+    return CampaignState.of(campaign, events)
 
 
 @contextmanager
@@ -200,9 +266,14 @@ def engine(
     lease = store.acquire(campaign_id)
     try:
         state = restore(store, campaign_id)
-        _journal(store, campaign_id, state, lease, _openings(state, lease, changes or {}))
+        if state.origin == "import":
+            raise CampaignError(
+                [f"{campaign_id}: was recorded elsewhere; it can be read and audited, not run on"]
+            )
+        if changes or not state.over:
+            _journal(store, campaign_id, state, lease, _openings(state, lease, changes or {}))
         clock = SimulatedClock(state.now) if _simulated(state.campaign) else RealClock()
-        with opened(state.campaign, clock) as instrument:
+        with opened(state.campaign, clock, len(state.attempts)) as instrument:
             lab = _lab(store, campaign_id, state.campaign, instrument, clock)
             yield Engine(store, campaign_id, state, lab, lease, listener, growth)
     finally:

@@ -171,7 +171,7 @@ class Progress:
             ("instrument-hours", state.cost.instrument_hours, budget.instrument_hours),
             ("days in the lab", _days(state), budget.lab_days),
             ("minutes", (time.monotonic() - self._began) / 60.0, budget.wall_minutes),
-            ("trials without a better one", state.since_best, budget.stall),
+            ("trials without a better one", state.stall.since, budget.stall),
         ]
         return [(name, used, limit) for name, used, limit in found if limit]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from campaigns.campaign import Campaign, parse
-from campaigns.records import Prediction, Purpose
+from campaigns.records import Purpose
 from loop import derive
 from loop.early import EarlyPredictor
 from loop.environment import environment
@@ -26,7 +26,7 @@ from loop.events import (
 from loop.optimizers import registry as optimizers
 from loop.optimizers.base import Optimizer
 from loop.state import CampaignState
-from loop.stopping import FixedHorizon
+from loop.stopping import Decision, FixedHorizon
 from loop.store.store import Store
 from loop.threads import single_threaded
 
@@ -87,6 +87,7 @@ class Audit:
         self.counts = dict.fromkeys(("proposals", "identical", "predictions", "decisions"), 0)
         self.recommendations = 0
         self.divergence: Divergence | None = None
+        self._decision: Decision | None = None  # made with the latest prediction
 
     def run(self, progress: Progress | None = None) -> None:
         """Go through the journal and note the first divergence."""
@@ -173,6 +174,9 @@ class Audit:
     def _predicted(self, state: CampaignState, event: Event, body: Predicted) -> None:
         self.counts["predictions"] += 1
         assert self.predictor is not None
+        self._decision = derive.stop(
+            FixedHorizon(), state, body.trial, body.attempt, body.prediction
+        )
         derived = replace(
             body,
             prediction=self.predictor.predict(state.model, body.trial, body.attempt),
@@ -182,13 +186,10 @@ class Audit:
 
     def _decided(self, state: CampaignState, event: Event, body: Decided) -> None:
         self.counts["decisions"] += 1
-        trial = state.history.trial(body.trial)
-        prediction = trial.outcomes.get(state.campaign.objectives[0].metric)
-        if not isinstance(prediction, Prediction):
-            self._diverged(event, body.reason, "nothing was predicted")
+        decision = self._decision
+        if decision is None:  # data that could not be used, of a test that cannot be stopped
             return
-        rng = derive.generator(state.campaign.seed, body.trial, body.attempt, derive.STOP_SALT)
-        decision = FixedHorizon().decide(state.campaign, state.history, trial, prediction, rng)
+        self._decision = None
         recorded = (body.reason, dict(body.weighed))
         if recorded != (decision.reason, dict(decision.weighed)):
             self._diverged(event, f"{body.action}: {body.reason}", decision.reason)

@@ -2,42 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 
 from campaigns.campaign import Campaign, CampaignError, parse
-from campaigns.records import Observation, Outcome, Purpose, Setting, TrialState
+from campaigns.records import Observation, Outcome, Purpose, Setting, TrialState, Value
 from loop.events import Body, Ended, Observed, Proposed, ProposedTrial
 from loop.state import RECORDED, CampaignState
 from loop.store.errors import CampaignUnknown
 from loop.store.store import Store
-from loop.units import converter, scale
+from loop.units import UnitError, converter, scale
 
 Known = tuple[Setting, Mapping[str, Observation]]
 
 
 def check(store: Store, campaign: Campaign) -> None:
-    """Whether every earlier campaign is there. Raises CampaignError."""
-    problems = []
-    earlier = list(campaign.start.campaigns)
+    """Whether every earlier campaign is there and speaks of this one's parameters.
+
+    Raises CampaignError with all that is wrong.
+    """
+    problems = [
+        f"start.campaigns: {name} stands there twice"
+        for name, times in Counter(campaign.start.campaigns).items()
+        if times > 1
+    ]
+    for name in campaign.start.campaigns:
+        problems += _strange(store, campaign, name)
     spec = campaign.early_prediction
     if spec is not None and spec.training.campaign:
-        earlier.append(spec.training.campaign)
-    for name in earlier:
-        try:
-            store.head(name)
-        except CampaignUnknown as error:
-            problems.append(str(error))
+        problems += _missing(store, spec.training.campaign)
     if problems:
         raise CampaignError(problems)
 
 
+def _missing(store: Store, name: str) -> list[str]:
+    try:
+        store.head(name)
+    except CampaignUnknown as error:
+        return [str(error)]
+    return []
+
+
+def _strange(store: Store, campaign: Campaign, name: str) -> list[str]:
+    """Why nothing can be learnt from an earlier campaign."""
+    missing = _missing(store, name)
+    if missing:
+        return missing
+    earlier = parse(*store.document(name))
+    lacking = [n for n in campaign.space.names if n not in earlier.space.names]
+    if lacking:
+        return [f"start.campaigns: {name} has no parameter {', '.join(lacking)}"]
+    try:
+        _exchange(earlier, campaign)
+    except UnitError as error:
+        return [f"start.campaigns: {name}: {error}"]
+    return []
+
+
 def recorded(store: Store, state: CampaignState) -> list[Body]:
-    """The events that tell a new campaign what was measured before it; [] for none."""
+    """The events that tell a new campaign what was measured before it, maybe nothing."""
     known = [(m.setting, m.outcomes) for m in state.campaign.start.measured]
     for name in state.campaign.start.campaigns:
         known += _earlier(store, state.campaign, name)
-    if not known:
-        return []
     first, time = state.history.next_number, state.time
     trials = tuple(
         ProposedTrial(dict(state.campaign.space.complete(setting)), RECORDED)
@@ -58,22 +84,27 @@ def given(number: int, time: float, outcomes: Mapping[str, Observation]) -> list
 
 def _earlier(store: Store, campaign: Campaign, name: str) -> Iterator[Known]:
     """What another campaign found at settings that this one's space holds, in this one's units."""
-    text, files = store.document(name)
-    history = CampaignState.of(parse(text, files), store.events(name)).history
-    units = {objective.metric: objective.unit for objective in campaign.objectives}
+    earlier = parse(*store.document(name))
+    history = CampaignState.of(earlier, store.events(name)).history
+    units = {bound.metric: bound.unit for bound in campaign.constraints if bound.unit}
+    units |= {objective.metric: objective.unit for objective in campaign.objectives}
+    exchange = _exchange(earlier, campaign)
     for trial in history.trials.values():
         outcomes = {m: o for m, o in trial.outcomes.items() if m in units}
-        if trial.excluded or not outcomes or not _within(campaign, trial.parameters):
+        setting = {n: exchange[n](trial.parameters[n]) for n in campaign.space.names}
+        if trial.excluded or not outcomes or not campaign.space.feasible(setting):
             continue
-        yield (
-            {parameter: trial.parameters[parameter] for parameter in campaign.space.names},
-            {metric: _observation(o, units[metric]) for metric, o in outcomes.items()},
-        )
+        yield setting, {m: _observation(o, units[m]) for m, o in outcomes.items()}
 
 
-def _within(campaign: Campaign, setting: Setting) -> bool:
-    names = campaign.space.names
-    return set(names) <= set(setting) and campaign.space.feasible({n: setting[n] for n in names})
+def _exchange(earlier: Campaign, campaign: Campaign) -> dict[str, Callable[[Value], Value]]:
+    """From the earlier campaign's settings to this one's. Raises UnitError."""
+    units = {parameter.name: parameter.unit for parameter in earlier.space.parameters}
+    return {p.name: _numbers(converter(units[p.name], p.unit)) for p in campaign.space.parameters}
+
+
+def _numbers(convert: Callable[[float], float]) -> Callable[[Value], Value]:
+    return lambda value: value if isinstance(value, str | bool) else convert(value)
 
 
 def _observation(outcome: Outcome, unit: str) -> Observation:

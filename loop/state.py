@@ -9,7 +9,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from campaigns.campaign import Campaign
-from campaigns.records import Bound, Outcome, Prediction, Purpose, Recommendation, TrialState
+from campaigns.objective import Objective
+from campaigns.records import (
+    Bound,
+    Outcome,
+    Prediction,
+    Purpose,
+    Recommendation,
+    Trial,
+    TrialState,
+)
 from loop.events import (
     AttemptFailed,
     Body,
@@ -19,6 +28,7 @@ from loop.events import (
     Decided,
     Ended,
     Event,
+    Excluded,
     Finished,
     Fitted,
     Measured,
@@ -29,7 +39,8 @@ from loop.events import (
     Started,
     Submitting,
 )
-from loop.history import History
+from loop.history import History, Key
+from loop.stall import Stall
 
 RECORDED = "record"  # author of trials whose results were given, not run here
 
@@ -43,8 +54,9 @@ class Attempt:
     key: str
     since: float  # campaign seconds
     running: bool = False  # False: submitted, no answer stored yet
-    cycle: int = 0  # last cycle whose data are stored
+    cycle: int = 0  # all data up to this cycle are stored
     predicted: bool = False
+    decided: bool = False  # its early data have been looked at, whatever came of it
     stopping: bool = False  # a stop was decided, the end is not stored yet
 
 
@@ -71,6 +83,7 @@ class CampaignState:
         self.campaign = campaign  # with the changes of budget and channels made so far
         self.epoch = epoch
         self.history = History(campaign.space.names)
+        self.origin = "run"
         self.seq = 0
         self.head = ""
         self.time = 0.0
@@ -89,13 +102,14 @@ class CampaignState:
         self.training_proposed = False
         self.start_proposed = False
         self.record_proposed = False
-        self.confirmed = False
+        self.confirmed: set[Key] = set()  # settings that were repeated as winners
         self.recommendation: Recommendation | None = None
         self.recommended_at = 0  # `ended` when the latest recommendation was made
         self.recommended_seen = 0
         self.learnt = 0  # seq of the latest event that can change a recommendation
-        self.best: float | None = None  # best value so far, signed so that larger is better
-        self.since_best = 0
+        self.stall = Stall()
+        self.fruitless = 0  # trials in a row that ended without any outcome
+        self.standing = 0  # calls of the optimiser since campaign time last moved
 
     @classmethod
     def of(cls, campaign: Campaign, events: Iterable[Event]) -> CampaignState:
@@ -105,6 +119,7 @@ class CampaignState:
         if first is None or not isinstance(first.body, Created):
             raise ValueError("the journal does not begin with the creation of the campaign")
         state = cls(campaign, datetime.fromisoformat(first.body.epoch))
+        state.origin = first.body.origin
         state.apply(first)
         for event in events:
             state.apply(event)
@@ -138,9 +153,11 @@ class CampaignState:
         body = event.body
         self.history.apply(event.seq, body)
         self.seq, self.head = event.seq, event.hash
-        self.time = max(self.time, getattr(body, "time", 0.0))
+        time = getattr(body, "time", 0.0)
+        if time > self.time:
+            self.time, self.standing = time, 0
         self._fold(body)
-        if isinstance(body, Proposed | Predicted | Observed | Ended | Corrected):
+        if isinstance(body, Proposed | Predicted | Observed | Ended | Corrected | Excluded):
             self.learnt = event.seq
 
     def _fold(self, body: Body) -> None:
@@ -153,17 +170,21 @@ class CampaignState:
                 self._attempt(body.trial, running=True)
                 self._count(body.trial, TrialState.SUBMITTING, TrialState.RUNNING)
             case Measured():
-                self._attempt(body.trial, cycle=body.last_cycle)
+                self._attempt(body.trial, cycle=body.until)
             case Predicted():
                 self._attempt(body.trial, predicted=True)
                 self._learn(body.trial, body.prediction)
             case Observed():
                 self._learn(body.trial, body.observation)
-            case Decided(action="stop"):
-                self._attempt(body.trial, stopping=True)
+            case Corrected():
+                self._learn(body.trial, body.observation)
+                self._reopen()
+            case Excluded():
+                self._exclude(body)
+            case Decided():
+                self._attempt(body.trial, decided=True, stopping=body.action == "stop")
             case AttemptFailed():
-                attempt = self.attempts.get(body.trial)
-                self.ended -= attempt is not None and attempt.predicted
+                self.stall.forget(body.trial)
                 self._release(body)
                 self.queue[body.trial] = None
                 self._count(body.trial, None, TrialState.PROPOSED)
@@ -190,15 +211,16 @@ class CampaignState:
         if body.purpose is Purpose.TRAINING:
             self.training_proposed = True
         elif body.purpose is Purpose.CONFIRM:
-            self.confirmed = True
+            self.confirmed |= {self.history.key(trial.parameters) for trial in body.trials}
         elif body.purpose is Purpose.SEARCH:
             self.rounds += 1
+            self.standing += 1
             self.exhausted = body.exhausted
         self.start_proposed |= body.optimizer == "start"
         self.record_proposed |= body.optimizer == RECORDED
         if body.purpose in (Purpose.SEARCH, Purpose.START):
             self.asked += sum(trial.author != RECORDED for trial in body.trials)
-        if self.over and body.trials:
+        if body.trials:
             self._reopen()
 
     def _submit(self, body: Submitting) -> None:
@@ -219,11 +241,17 @@ class CampaignState:
             return
         if isinstance(outcome, Prediction):
             self.ended += 1  # a cell that runs on has already taught what it will teach first
-        if outcome.bound is not Bound.EXACT:
-            return
-        value = objective.sign * outcome.mean
-        if self.best is None or value > self.best:
-            self.best, self.since_best = value, 0
+        self.fruitless = 0
+        standing = self.history.trial(number).outcomes[outcome.metric]
+        if outcome.bound is Bound.EXACT and standing == outcome and _searched(trial):
+            self.stall.learn(number, goodness(objective, outcome.mean))
+
+    def _exclude(self, body: Excluded) -> None:
+        self.stall.forget(body.trial)
+        outcome = self.history.trial(body.trial).outcomes.get(self.campaign.objectives[0].metric)
+        if not body.excluded and outcome is not None:
+            self._learn(body.trial, outcome)
+        self._reopen()
 
     def _release(self, body: AttemptFailed | Ended) -> None:
         attempt = self.attempts.pop(body.trial, None)
@@ -248,7 +276,9 @@ class CampaignState:
         self._count(body.trial, None, body.state)
         if self.history.trial(body.trial).purpose is not Purpose.TRAINING:
             self.ended += not predicted
-            self.since_best += 1
+            self.fruitless += not self.history.trial(body.trial).outcomes
+            if _searched(self.history.trial(body.trial)) and body.attempt > 0:
+                self.stall.end(body.trial)
 
     def _count(self, number: int, old: TrialState | None, new: TrialState | None) -> None:
         training = self.history.trial(number).purpose is Purpose.TRAINING
@@ -259,4 +289,20 @@ class CampaignState:
             counts[new] += 1
 
     def _reopen(self) -> None:
-        self.status, self.reason, self.exhausted, self.confirmed = "running", "", "", False
+        """A person's change gives a campaign that was over something to do again."""
+        if self.over:
+            self.status, self.reason, self.exhausted = "running", "", ""
+            self.fruitless = self.standing = 0
+
+
+def _searched(trial: Trial) -> bool:
+    """Whether a trial says how the search goes: not the winner's repeats, not what was given."""
+    return trial.purpose in (Purpose.SEARCH, Purpose.START) and trial.author != RECORDED
+
+
+def goodness(objective: Objective, value: float) -> float:
+    """A value of the objective, signed so that larger is better."""
+    if objective.goal != "target":
+        return objective.sign * value
+    target = objective.target
+    return -abs(value - target) if isinstance(target, int | float) else -value

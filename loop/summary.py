@@ -13,12 +13,13 @@ from campaigns.records import (
     Outcome,
     Prediction,
     Purpose,
-    Recommendation,
     Setting,
     Trial,
     TrialState,
+    Value,
 )
 from loop.history import Key
+from loop.reporting.constraints import constrained
 from loop.state import CampaignState
 from loop.stopwatch import Stopwatch
 
@@ -38,7 +39,7 @@ def summary(
         "reason": state.reason,
         "seed": state.campaign.seed,
         "trials": trials(state),
-        "recommendation": _recommendation(state.recommendation),
+        "recommendation": _recommendation(state),
         "cost": cost(state, watch),
         "head": state.head,
         "store": store,
@@ -75,22 +76,39 @@ def cost(state: CampaignState, watch: Stopwatch | None = None) -> dict[str, floa
     }
 
 
-def _recommendation(found: Recommendation | None) -> dict[str, Any] | None:
+def _recommendation(state: CampaignState) -> dict[str, Any] | None:
+    found = state.recommendation
     if found is None:
         return None
-    told = _point(found.parameters, found.objectives)
+    told = _point(state, found.parameters, found.objectives)
     if found.trial is not None:
         told["trial"] = found.trial
     if found.front:
-        told["front"] = [_point(setting, estimates) for setting, estimates in found.front]
+        told["front"] = [_point(state, setting, estimates) for setting, estimates in found.front]
+    kept = constrained(state)
+    if kept:
+        told["constraints"] = {
+            one.constraint.metric: {
+                "mean": one.mean, "unit": one.unit, "trials": one.trials, "met": one.met,
+            }
+            for one in kept
+        }  # fmt: skip
     return told
 
 
-def _point(setting: Setting, estimates: Mapping[str, Estimate]) -> dict[str, Any]:
+def _point(
+    state: CampaignState, setting: Setting, estimates: Mapping[str, Estimate]
+) -> dict[str, Any]:
+    metrics = [objective.metric for objective in state.campaign.objectives]
     return {
-        "parameters": dict(setting),
-        "objectives": {metric: _estimate(one) for metric, one in estimates.items()},
+        "parameters": ordered(state, setting),
+        "objectives": {metric: _estimate(estimates[metric]) for metric in metrics},
     }
+
+
+def outdated(state: CampaignState) -> bool:
+    """Whether something was learnt behind the recommendation that nothing has taken in yet."""
+    return state.recommendation is not None and state.learnt > state.recommended_seen
 
 
 def _estimate(one: Estimate) -> dict[str, Any]:
@@ -139,10 +157,10 @@ def worth(state: CampaignState, value: float) -> float:
 
 
 def failures(state: CampaignState) -> dict[str, list[Trial]]:
-    """Trials whose last attempt failed, by kind, training cells among them."""
+    """Trials that ended with a failure, by kind, training cells among them."""
     found: dict[str, list[Trial]] = {}
     for trial in (*state.history.training.values(), *state.history.trials.values()):
-        if trial.failure is not None:
+        if trial.failure is not None and trial.state.terminal:
             found.setdefault(str(trial.failure.kind), []).append(trial)
     return dict(sorted(found.items()))
 
@@ -172,8 +190,14 @@ def setting_text(state: CampaignState, setting: Setting) -> str:
     units = parameter_units(state)
     return ", ".join(
         f"{name} {value_text(value)}{unit_of(units.get(name, '1'))}"
-        for name, value in setting.items()
+        for name, value in ordered(state, setting).items()
     )
+
+
+def ordered(state: CampaignState, setting: Setting) -> dict[str, Value]:
+    """The setting in the order of the campaign file, derived parameters last."""
+    names = [name for name in parameter_units(state) if name in setting]
+    return {name: setting[name] for name in (*names, *(n for n in setting if n not in names))}
 
 
 def value_text(value: object) -> str:

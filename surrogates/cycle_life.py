@@ -130,6 +130,10 @@ class CycleLifeModel:
         )
         return self
 
+    def check(self, cell: Cell) -> None:
+        """Raises ValueError where the model could not learn from a cell: no curves, or gaps."""
+        feature_table([cell], KINDS[self.model].features, self._window)
+
     def predict(self, cells: Sequence[Cell], level: float | None = None) -> LifePrediction:
         """Predicted lives of ``cells``, with intervals at ``level`` (default: the model's own).
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from campaigns.problems import CampaignError
+
 if TYPE_CHECKING:
     from campaigns.campaign import Campaign
     from campaigns.objective import Objective, OutcomeConstraint
@@ -90,11 +92,20 @@ class Evidence:
 
 
 def aimed_at(objective: Objective) -> float:
-    """The value that a `target` objective aims at. Raises ValueError where it is not a number."""
+    """The value that a `target` objective aims at. CampaignError where it is not a number."""
     target = objective.target
     if not isinstance(target, int | float):
-        raise ValueError(f"{objective.metric}: bo needs a number as the target, not {target!r}")
+        raise CampaignError(
+            [f"objectives: {objective.metric}: 'bo' needs one number as the target, not a file"]
+        )
     return float(target)
+
+
+def check_goals(campaign: Campaign) -> None:
+    """Whether every goal can be served. Raises CampaignError."""
+    for objective in campaign.objectives:
+        if objective.goal == "target":
+            aimed_at(objective)
 
 
 def outcomes_known(campaign: Campaign, history: History) -> int:

@@ -28,6 +28,7 @@ def fenced(seed: int) -> Iterator[None]:
         python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
         try:
             import torch
+            from botorch.acquisition.multi_objective import logei
 
             threads = torch.get_num_threads()
             with torch.random.fork_rng(devices=[]):
@@ -36,9 +37,14 @@ def fenced(seed: int) -> Iterator[None]:
                 torch.default_generator.manual_seed(seed)
                 random.seed(seed)
                 np.random.seed(seed % 2**32)  # noqa: NPY002
+                # BoTorch would compile a C++ kernel for this very processor on first use: other
+                # bits on other machines, and a wait without end behind a lock left by a kill
+                kernel = logei._C, logei._load_attempted
+                logei._C, logei._load_attempted = None, True
                 try:
                     yield
                 finally:
+                    logei._C, logei._load_attempted = kernel
                     torch.set_num_threads(threads)
         finally:
             random.setstate(python_state)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 from campaigns.campaign import Campaign, parse
 from campaigns.records import (
@@ -28,6 +30,7 @@ from loop.events import (
     Recommended,
     Submitting,
 )
+from loop.reporting.tally import Tally
 from loop.state import CampaignState
 from loop.store.store import Store
 
@@ -44,7 +47,7 @@ class Line:
     hours: float = 0.0  # over all attempts
     prediction: Prediction | None = None
     observation: Observation | None = None
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)  # of all attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,17 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Where the search stood: trials over, channel hours used, best outcome seen."""
+    """Where the search stood: trials over, instrument-hours used, best outcome seen.
 
+    hours: of ended attempts, and those for which running ones have held their channels so far: a
+    prediction comes before the end of its attempt, whose hours are not booked yet.
+    """
+
+    time: float  # campaign seconds
     trials: int
-    hours: float
     best: float | None
     recommendation: Recommendation | None = None  # given just then
+    hours: float = 0.0
 
 
 @dataclass
@@ -84,6 +92,7 @@ class Record:
     lines: dict[int, Line]
     runs: list[Run]
     moments: list[Moment]
+    tally: Tally
     text: str
 
     @property
@@ -106,6 +115,7 @@ def read(store: Store, campaign_id: str) -> Record:
     for event in events[1:]:
         state.apply(event)
         reader.take(event)
+    lines = reader.finished()
     created = events[0].body
     assert isinstance(created, Created)
     return Record(
@@ -117,9 +127,10 @@ def read(store: Store, campaign_id: str) -> Record:
         recorded=(events[0].recorded_at, events[-1].recorded_at),
         environment=created.environment,
         engines=sum(isinstance(event.body, EngineStarted) for event in events),
-        lines=reader.finished(),
+        lines=lines,
         runs=_placed(reader.runs),
-        moments=reader.moments,
+        moments=_with_hours(reader.moments, reader.runs),
+        tally=Tally.of(events),
         text=text,
     )
 
@@ -179,11 +190,10 @@ class _Reader:
 
     def _moment(self, recommendation: Recommendation | None = None) -> None:
         state = self._state
-        best = None if state.best is None else state.best * self._sign
+        best = None if state.stall.best is None else state.stall.best * self._sign
         if self._metric_is_a_distance():
             best = None
-        hours = state.cost.instrument_hours
-        self.moments.append(Moment(state.ended, hours, best, recommendation))
+        self.moments.append(Moment(state.time, state.ended, best, recommendation))
 
     def _metric_is_a_distance(self) -> bool:
         """The best value seen is kept signed; towards a target that says nothing."""
@@ -200,6 +210,21 @@ class _Reader:
         for trial in (*history.training.values(), *history.trials.values()):
             self._line(trial.number).trial = trial
         return dict(sorted(self._lines.items()))
+
+
+def _with_hours(moments: Sequence[Moment], runs: Sequence[Run]) -> list[Moment]:
+    """The moments with the instrument-hours that the runs had used by then, training left out."""
+    search = [run for run in runs if not run.training]
+    starts = sorted(run.start for run in search)
+    ends = sorted(run.end for run in search)
+    begun, over = ([0.0, *accumulate(times)] for times in (starts, ends))
+
+    def used(time: float) -> float:
+        """Sum of time - start over the runs begun, less that of time - end over those over."""
+        i, j = bisect_right(starts, time), bisect_right(ends, time)
+        return max(0.0, (i - j) * time - begun[i] + over[j]) / 3600.0
+
+    return [replace(moment, hours=used(moment.time)) for moment in moments]
 
 
 def _placed(runs: Sequence[Run]) -> list[Run]:

@@ -72,7 +72,13 @@ class Held:
         if self.released:
             return False
         alive = self.holder.alive()
-        return now < datetime.fromisoformat(self.expires_at) if alive is None else alive
+        return now < self._expiry() if alive is None else alive
+
+    def _expiry(self) -> datetime:
+        try:
+            return datetime.fromisoformat(self.expires_at)
+        except ValueError:  # damaged: the lease says nothing any more
+            return datetime.min.replace(tzinfo=UTC)
 
 
 def held(database: Database, campaign: str) -> Held | None:

@@ -253,6 +253,8 @@ class Database:
             yield
         except sqlite3.Error as error:
             raise self.explain(error) from error
+        except UnicodeDecodeError as error:
+            raise StoreDamaged(f"{self.url} is damaged ({error.reason} in a text)") from error
 
     def explain(self, error: sqlite3.Error) -> StoreError:
         """The one line a person can act upon."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 from instruments.base import Series
 from loop.events import Body, Created, Event, Measured
 from loop.store import journal, leases, measurements
-from loop.store.chain import GENESIS, extend
+from loop.store.chain import GENESIS, breaks, extend
 from loop.store.curves import digest_series
 from loop.store.errors import (
     CampaignUnknown,
@@ -223,6 +223,8 @@ class Store:
                 key,
             )
             found = {name: measurements.artifact(self._database, sha) for name, sha in files}
+        if not texts:
+            raise StoreDamaged(f"{self.url}: the row of campaign {campaign} is missing")
         return texts[0][0], found
 
     def artifact(self, digest: str) -> bytes:
@@ -265,6 +267,20 @@ class Store:
             if campaign is not None:
                 journal.head(self._database, campaign)
             return check(self._database, campaign)
+
+    def require_sound(self, campaign: str) -> None:
+        """Refuse to build on a broken journal. Raises StoreDamaged, CampaignUnknown."""
+        with self._database.reading():
+            journal.head(self._database, campaign)
+            rows = self._database.rows(
+                "SELECT campaign, seq, version, kind, payload, recorded_at, previous, hash "
+                "FROM event WHERE campaign = :campaign ORDER BY seq",
+                {"campaign": campaign},
+            )
+        for wrong in breaks(rows):
+            raise StoreDamaged(
+                f"{self.url}: {campaign}: {wrong}; `leyden store check` tells all, restore a backup"
+            )
 
     def backup(self, target: str | Path) -> None:
         """Copy the store into a new file while others go on writing."""

@@ -148,3 +148,126 @@ def test_more_work_after_the_end_goes_on_from_there(store):
     searched = [t for t in state.history.trials.values() if t.purpose is Purpose.SEARCH]
     assert len(searched) == 15
     assert verify(store, campaign_id).ok
+
+
+def test_earlier_settings_are_taken_over_in_this_campaigns_unit(store):
+    metres = {"space.parameters.a.unit": "m", "instrument.options.units": {"a": "m"}}
+    first = run(store, hill(overrides=metres))
+    text = CAMPAIGN.format(
+        optimizer="gp_ucb", rounds="false", channels=2, hours="days", budget="trials = 2"
+    ).replace("choices = [0, 1, 2, 3, 4, 5] }", 'low = 0, high = 5000, unit = "mm" }')
+    overrides = {
+        "start.campaigns": [first],
+        "instrument.options.missing": "nearest",
+        "instrument.options.units": {"a": "m"},
+    }
+    campaign = parse(text, {"hill.csv": TABLE.encode()}, overrides)
+    told = restore(store, run(store, campaign)).history.trials
+    earlier = restore(store, first).history.trials
+    assert told[1].parameters["a"] == pytest.approx(1000 * earlier[1].parameters["a"])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ({"space.parameters.c": {"low": 0, "high": 1}}, "table does not look at it"),
+        ({"space.parameters.a.choices": ["x", "y"]}, "takes a number, not a text"),
+        ({"instrument.options.channels": 4}, "belongs into [instrument]"),
+        ({"start.settings": [{"a": 1, "b": 1}] * 20}, "20 settings, but budget.trials = 12"),
+        ({"constraints": [{"metric": "cost", "at_most": 1.0}]}, "constraints: table does not"),
+    ],
+)
+def test_parts_that_do_not_fit_together_are_told_before_anything_runs(overrides, told):
+    with pytest.raises(CampaignError) as raised:
+        inspect(hill(overrides=overrides))
+    assert any(told in problem for problem in raised.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ({"early_prediction.training": {"simulate": 5}}, "too few"),
+        ({"early_prediction.training": {"folder": "/nowhere"}}, "nowhere"),
+        ({"early_prediction.at_cycle": "adaptive"}, "adaptive"),
+        ({"early_prediction.model": "oracle"}, "oracle"),
+    ],
+)
+def test_training_that_cannot_work_is_told_before_any_cell_is_cycled(overrides, told):
+    with pytest.raises(CampaignError, match=told):
+        inspect(charging(overrides=overrides))
+
+
+def test_one_training_cell_with_a_gap_is_left_out(store):
+    campaign = charging('force_faults = { "5" = "data_gap" }', {"budget.trials": 3})
+    campaign_id = run(store, campaign)
+    fitted = next(e.body for e in store.events(campaign_id) if e.kind == "fitted")
+    assert restore(store, campaign_id).status == "finished"
+    assert len(fitted.trials) >= 8
+
+
+def test_too_few_usable_training_cells_end_the_campaign_as_failed(store):
+    overrides = {"early_prediction.training.simulate": 8, "failures.early_death": "exclude"}
+    campaign = charging('force_faults = { "5" = "early_death" }', overrides)
+    state = restore(store, run(store, campaign))
+    assert state.status == "failed"
+    assert "at least 8 are needed" in state.reason
+
+
+def test_a_campaign_in_which_nothing_succeeds_gives_up(store):
+    campaign = hill(
+        budget="lab_days = 100",
+        overrides={"space.parameters.a.choices": [7, 8, 9], "optimizer.replicates": 20},
+    )
+    state = restore(store, run(store, campaign))
+    assert state.status in ("failed", "finished")
+    assert len(state.history.trials) < 60
+    assert "outcome" in state.reason or "left" in state.reason
+
+
+def test_zero_hours_do_not_go_on_for_ever(store):
+    campaign = hill(budget="lab_days = 1", hours="0", overrides={"optimizer.replicates": 10**6})
+    state = restore(store, run(store, campaign))
+    assert state.status == "failed"
+    assert "without campaign time passing" in state.reason
+
+
+def test_stall_looks_at_the_search_alone(store):
+    """Old results, confirmations and refused trials are no signs of a stall."""
+    rows = "a,b,value\n" + "".join(f"0,{b},120\n" for b in range(5)) * 4
+    text = CAMPAIGN.format(
+        optimizer="random", rounds="false", channels=1, hours="days", budget="stall = 5"
+    )
+    files = {"hill.csv": TABLE.encode(), "old.csv": rows.encode()}
+    campaign = parse(text + '\n[start]\nresults = "old.csv"\n', files)
+    state = restore(store, run(store, campaign))
+    searched = [t for t in state.history.trials.values() if t.purpose is Purpose.SEARCH]
+    assert len(searched) >= 5
+
+
+def test_a_correction_of_a_finished_campaign_changes_its_recommendation(store):
+    from loop import amend
+
+    campaign_id = run(store, hill("gp_ucb"))
+    before = restore(store, campaign_id).recommendation
+    amend.exclude(store, campaign_id, before.trial, "leaked")
+    finish(store, campaign_id)
+    after = restore(store, campaign_id)
+    assert after.status == "finished"
+    assert after.recommendation != before
+    assert verify(store, campaign_id).ok
+
+
+def test_resuming_a_damaged_store_is_refused(tmp_path):
+    import sqlite3
+
+    from loop.store.errors import StoreDamaged
+
+    path = tmp_path / "damaged.db"
+    with Store.open(f"sqlite:///{path}") as opened:
+        campaign_id = run(opened, hill())
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE campaign SET text = replace(text, 'seed = 11', 'seed = 12')")
+    connection.commit()
+    connection.close()
+    with Store.open(f"sqlite:///{path}") as opened, pytest.raises(StoreDamaged):
+        finish(opened, campaign_id, {"budget.trials": 20})
