@@ -11,11 +11,15 @@ from typing import Any
 
 from campaigns.campaign import Campaign, CampaignError, parse
 from campaigns.records import Setting
+from instruments.base import InstrumentError
 from loop.clock import SimulatedClock
+from loop.derive import BadProposal
+from loop.early import TrainingFailed
 from loop.events import Event, Proposed, Recommended
 from loop.launch import create, engine, inspect, opened
 from loop.optimizers import registry as optimizers
 from loop.state import CampaignState
+from loop.store.errors import StoreError
 from loop.store.store import Store
 from loop.threads import before_imports
 
@@ -135,15 +139,29 @@ def _run_all(
 def _results(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, list[Checkpoint]]]:
     if workers == 1 or len(tasks) == 1:
         for task in tasks:
-            yield task, run_one(task)
+            yield task, _told(task, _attempted(task))
         return
     from multiprocessing import get_context
 
     context = get_context("spawn")  # a forked child would share locks and torch's threads
     with ProcessPoolExecutor(workers, context, before_imports) as pool:
-        futures = {pool.submit(run_one, task): task for task in tasks}
+        futures = {pool.submit(_attempted, task): task for task in tasks}
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            yield futures[future], _told(futures[future], future.result())
+
+
+def _attempted(task: Task) -> list[Checkpoint] | str:
+    """One run, or why it failed: text crosses between processes, some exceptions do not."""
+    try:
+        return run_one(task)
+    except (BadProposal, TrainingFailed, InstrumentError, StoreError, ValueError) as error:
+        return str(error)
+
+
+def _told(task: Task, outcome: list[Checkpoint] | str) -> list[Checkpoint]:
+    if isinstance(outcome, str):
+        raise CampaignError([f"{task.optimizer}, seed {task.seed}: {outcome}"])
+    return outcome
 
 
 def run_one(task: Task) -> list[Checkpoint]:

@@ -8,6 +8,7 @@ import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from campaigns.campaign import Campaign, CampaignError, load, parse
@@ -46,7 +47,14 @@ def known() -> dict[str, tuple[str, ...]]:
 
 def read(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> Campaign:
     """Load a campaign and check it against what is installed. Raises CampaignError."""
-    campaign = load(name_or_path, overrides or {}, known=known())
+    changes = dict(overrides or {})
+    campaign = load(name_or_path, changes, known=known())
+    spec = campaign.early_prediction
+    if spec is not None and spec.training.folder and not Path(spec.training.folder).is_absolute():
+        # relative to the campaign file, and found again from whatever folder it is resumed in
+        folder = Path(name_or_path).resolve().parent / spec.training.folder
+        changes["early_prediction.training.folder"] = str(folder)
+        campaign = load(name_or_path, changes, known=known())
     inspect(campaign)
     return campaign
 

@@ -50,7 +50,7 @@ def add(
     _tell(campaign_id, number, f"{campaign_id}: trial {number} added", as_json)
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})  # -5 is a value, no option
 def correct(
     campaign_id: CampaignId,
     trial: Number,

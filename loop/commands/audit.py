@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -41,6 +42,8 @@ def replay(
 
     if not verify:
         raise BadInput("replay: --verify is needed")
+    if head is not None and not re.fullmatch("[0-9a-f]{64}", head):
+        raise BadInput(f"--head {head}: 64 hexadecimal digits are needed, as a report prints them")
     with reading(store) as opened, meter("verifying", "events") as progress, as_bad_input():
         verdict = audit.verify(opened, campaign_id, head, progress)
     if as_json:

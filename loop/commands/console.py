@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from loop.store.store import Store
 
 DEFAULT_STORE = "sqlite:///leyden.db"
+IN_MEMORY = frozenset(
+    kind + place
+    for kind in ("sqlite://", "sqlite+pysqlite://")
+    for place in ("", "/", ":memory:", "/:memory:")
+) | {"", ":memory:"}
 PLAIN_WIDTH = 120  # columns of a page that goes into a file or a pipe
 
 StoreUrl = Annotated[
@@ -54,7 +59,7 @@ class Resumable(Exception):
 
 
 def pairs(given: Sequence[str] | None, option: str = "--set") -> dict[str, Any]:
-    """`NAME=VALUE` arguments as a mapping. Raises BadInput for one without `=`."""
+    """`NAME=VALUE` arguments as a mapping. Raises BadInput without `=`, for a name given twice."""
     from campaigns.override import literal
 
     found: dict[str, Any] = {}
@@ -62,6 +67,8 @@ def pairs(given: Sequence[str] | None, option: str = "--set") -> dict[str, Any]:
         name, separator, value = text.partition("=")
         if not separator or not name.strip():
             raise BadInput(f"{option} {text}: NAME=VALUE is needed")
+        if name.strip() in found:
+            raise BadInput(f"{option} {text}: {name.strip()} is given twice")
         found[name.strip()] = literal(value.strip())
     return found
 
@@ -84,7 +91,7 @@ def reading(url: str) -> Iterator[Store]:
     """The store that is there, to read from. Raises StoreError; BadInput where it is none."""
     from loop.store.store import Store
 
-    with _opening(lambda: Store.open(url, create=False, read_only=True)) as store:
+    with _opening(url, lambda: Store.open(url, create=False, read_only=True)) as store:
         yield store
 
 
@@ -93,22 +100,34 @@ def writing(url: str, *, create: bool = False) -> Iterator[Store]:
     """The store to write to. Raises StoreError; BadInput where it is none."""
     from loop.store.store import Store
 
-    with _opening(lambda: Store.open(url, create=create)) as store:
+    with _opening(url, lambda: Store.open(url, create=create)) as store:
         yield store
 
 
-def _opening(make: Callable[[], Store]) -> Store:
+def _opening(url: str, make: Callable[[], Store]) -> Store:
     """A file that is no store is the caller's mistake; damage found later is not."""
     from loop.store.errors import StoreDamaged
 
+    if url in IN_MEMORY:
+        raise BadInput(
+            f"--store {url}: a store in memory is lost when the command ends; "
+            "name a file: sqlite:///PATH"
+        )
     try:
         return make()
     except StoreDamaged as error:
         raise BadInput(str(error)) from error
 
 
-def store_option(url: str) -> str:
-    """` --store URL` for a line that tells how to go on; "" where the default reaches it."""
+def command_line(url: str, *words: str) -> str:
+    """`leyden resume hill-1 --store URL`: a line to be copied and pasted into a shell."""
+    from shlex import join
+
+    return f"leyden {join(words)}{_store_option(url)}"
+
+
+def _store_option(url: str) -> str:
+    """The option that reaches the store; "" where the default does."""
     from shlex import quote
 
     default = os.environ.get("LEYDEN_STORE") or DEFAULT_STORE

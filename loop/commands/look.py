@@ -13,6 +13,7 @@ from loop.commands.console import (
     BadInput,
     CampaignId,
     StoreUrl,
+    command_line,
     emit,
     emit_json,
     page,
@@ -70,18 +71,21 @@ def _campaigns(url: str) -> tuple[str, list[CampaignRow]]:
 
 def show(campaign_id: CampaignId, store: StoreUrl = DEFAULT_STORE, as_json: AsJson = False) -> None:
     """Show how a campaign stands: recommendation, best settings, failures, cost."""
+    from campaigns.campaign import parse
     from loop.commands.sheet import whole
-    from loop.launch import restore
+    from loop.reporting.tally import Tally
+    from loop.state import CampaignState
     from loop.summary import summary
 
     with reading(store) as opened:
-        state = restore(opened, campaign_id)
+        events = opened.events(campaign_id)
+        state = CampaignState.of(parse(*opened.document(campaign_id)), events)
         (row,) = (row for row in opened.campaigns() if row.id == campaign_id)
         told = summary(campaign_id, state, opened.url, status=row.status)
     if as_json:
         emit_json(told)
     else:
-        page(*whole(told, state))
+        page(*whole(told, state, Tally.of(events), command_line(store, "resume", campaign_id)))
 
 
 def report(

@@ -12,9 +12,9 @@ from loop.commands.console import (
     AsJson,
     StoreUrl,
     as_bad_input,
+    command_line,
     emit,
     emit_json,
-    store_option,
     writing,
 )
 
@@ -43,4 +43,4 @@ def attia2020(
         emit_json({"campaign": campaign_id})
     else:
         emit(f"campaign {campaign_id}")
-        emit(f"verify   leyden replay {campaign_id} --verify{store_option(store)}")
+        emit(f"verify   {command_line(store, 'replay', campaign_id, '--verify')}")

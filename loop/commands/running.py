@@ -22,17 +22,19 @@ from loop.commands.console import (
     Sets,
     StoreUrl,
     as_bad_input,
+    command_line,
     emit,
     emit_json,
     note,
     page,
     pairs,
-    store_option,
     writing,
 )
+from loop.store.errors import LeaseHeld, LeaseLost, StoreDamaged, StoreError
 
 if TYPE_CHECKING:
     from loop.engine import Engine
+    from loop.state import CampaignState
     from loop.store.store import Store
 
 CHANGEABLE = "budget.* and instrument.channels"
@@ -110,7 +112,7 @@ def _drive(
     from loop.engine import Interrupted
     from loop.progress import Progress
 
-    go_on = f"leyden resume {campaign_id}{store_option(url)}"
+    go_on = command_line(url, "resume", campaign_id)
     progress = Progress(campaign_id, sys.stderr)
     try:
         with (
@@ -129,8 +131,26 @@ def _drive(
         raise Resumable(f"{campaign_id} is interrupted; go on with: {go_on}") from error
     except (BadProposal, TrainingFailed, InstrumentError) as error:
         raise Failed(f"{campaign_id}: {error}") from error
-    if engine.state.recommendation is None and engine.state.asked:
-        raise Failed(f"{campaign_id}: no trial gave a usable measurement; see leyden show")
+    except StoreError as error:
+        raise _broken_off(error, campaign_id, go_on) from error
+    _judge(engine.state, campaign_id, command_line(url, "show", campaign_id))
+
+
+def _broken_off(error: StoreError, campaign_id: str, go_on: str) -> Exception:
+    """A full disk or a lock under way is a failure; a campaign that somebody else runs is not."""
+    if isinstance(error, LeaseHeld | LeaseLost | StoreDamaged):
+        return Failed(str(error)) if isinstance(error, LeaseLost) else error
+    return Failed(f"{error}; {campaign_id} goes on with: {go_on}")
+
+
+def _judge(state: CampaignState, campaign_id: str, look: str) -> None:
+    """Raises Failed for a campaign that came to its end without what it was run for."""
+    from loop.reporting.constraints import nothing_recommended
+
+    if state.status == "failed":
+        raise Failed(f"{campaign_id}: {state.reason}")
+    if state.recommendation is None and state.asked:
+        raise Failed(f"{campaign_id}: {nothing_recommended(state)}; see {look}")
 
 
 def _print(engine: Engine, campaign_id: str, url: str, status: str, as_json: bool) -> None:
@@ -144,9 +164,8 @@ def _print(engine: Engine, campaign_id: str, url: str, status: str, as_json: boo
 
     page(*conclusion(told, engine.state))
     if status != "interrupted":
-        where = store_option(url)
-        emit(f"verify   leyden replay {campaign_id} --verify{where}")
-        emit(f"report   leyden report {campaign_id} -o report.html{where}")
+        emit(f"verify   {command_line(url, 'replay', campaign_id, '--verify')}")
+        emit(f"report   {command_line(url, 'report', campaign_id, '-o', 'report.html')}")
 
 
 class Signals:

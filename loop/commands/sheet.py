@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from campaigns.records import FailureKind
 from loop.commands.console import table
+from loop.reporting.constraints import bounds_text, constrained, nothing_recommended
 from loop.summary import (
     failures,
     number,
+    ordered,
+    outdated,
     parameter_units,
     setting_text,
     standings,
     unit_of,
     value_text,
+    worth,
 )
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from loop.reporting.tally import Tally
     from loop.state import CampaignState
 
 TOP = 8  # settings shown
@@ -28,11 +34,26 @@ def conclusion(told: dict[str, Any], state: CampaignState) -> list[RenderableTyp
     return [_status(told, state), "", *recommendation(told, state), _cost(told)]
 
 
-def whole(told: dict[str, Any], state: CampaignState) -> list[RenderableType]:
-    """What `leyden show` prints."""
-    parts = [_status(told, state), "", *recommendation(told, state)]
-    parts += [_cost(told), "", *_settings(state), *_failures(state)]
+def whole(
+    told: dict[str, Any], state: CampaignState, tally: Tally, resume: str
+) -> list[RenderableType]:
+    """What `leyden show` prints; `resume` is the command that takes the campaign up again."""
+    parts: list[RenderableType] = [_status(told, state)]
+    if tally.amended:
+        parts.append(f"by hand  {tally.amended}")
+    parts += ["", *recommendation(told, state), *_hint(told, state, resume)]
+    parts += [_cost(told), "", *_settings(state), *_failures(state, tally)]
     return [*parts, f"head     {told['head']}", f"store    {told['store']}"]
+
+
+def _hint(told: dict[str, Any], state: CampaignState, resume: str) -> list[RenderableType]:
+    """What to do about a recommendation that does not know everything; an engine will see to it."""
+    if not outdated(state) or state.over or told["status"] == "running":
+        return []
+    line = "note     newer data than the recommendation"
+    if state.origin != "import":
+        line += f"; {resume} brings it up to date"
+    return [line, ""]
 
 
 def _status(told: dict[str, Any], state: CampaignState) -> str:
@@ -57,6 +78,8 @@ def recommendation(told: dict[str, Any], state: CampaignState) -> list[Renderabl
     """The recommended setting with units and the intervals of its objectives."""
     found = told["recommendation"]
     if found is None:
+        if state.over or told["status"] == "interrupted":
+            return [f"No recommendation: {nothing_recommended(state)}.", ""]
         return ["No recommendation yet.", ""]
     units = parameter_units(state)
     rows = [
@@ -72,21 +95,43 @@ def recommendation(told: dict[str, Any], state: CampaignState) -> list[Renderabl
         table("Recommendation", ("parameter", ">value", "unit"), rows),
         table("", ("objective", ">mean", ">interval", ">level", "unit"), estimates),
     ]
+    parts += _constraints(state)
     if found.get("front"):
         parts.append(_front(found["front"], state))
     return parts
 
 
+def _constraints(state: CampaignState) -> list[RenderableType]:
+    """The constrained metrics of the recommended setting, as its trials measured them."""
+    rows = [
+        (one.constraint.metric, number(one.mean), unit_of(one.unit).strip(), str(one.trials),
+         bounds_text(one.constraint), "met" if one.met else "not met")
+        for one in constrained(state)
+    ]  # fmt: skip
+    columns = ("constraint", ">mean outcome", "unit", ">trials", "wanted", "")
+    return [table("", columns, rows)] if rows else []
+
+
 def _front(front: list[dict[str, Any]], state: CampaignState) -> RenderableType:
-    metrics = [objective.metric for objective in state.campaign.objectives]
+    objectives = state.campaign.objectives
+    first = objectives[0].metric
+
+    def rank(point: dict[str, Any]) -> float:
+        return worth(state, point["objectives"][first]["mean"] or 0.0)
+
     rows = [
         (
             setting_text(state, point["parameters"]),
-            *(number(point["objectives"][metric]["mean"]) for metric in metrics),
+            *(_interval(point["objectives"][objective.metric]) for objective in objectives),
         )
-        for point in front
+        for point in sorted(front, key=rank, reverse=True)
     ]
-    return table("Trade-offs", ("setting", *(f">{metric}" for metric in metrics)), rows)
+    heads = [f">{objective.metric}{_bracketed(objective.unit)}" for objective in objectives]
+    return table("Trade-offs", ("setting", *heads), rows)
+
+
+def _interval(one: dict[str, Any]) -> str:
+    return f"{number(one['mean'])} [{number(one['lower'])}, {number(one['upper'])}]"
 
 
 def _cost(told: dict[str, Any]) -> str:
@@ -109,7 +154,7 @@ def _settings(state: CampaignState) -> list[RenderableType]:
     if not found:
         return []
     objective = state.campaign.objectives[0]
-    units, names = parameter_units(state), list(found[0].parameters)
+    units, names = parameter_units(state), list(ordered(state, found[0].parameters))
     best = state.recommendation
     chosen = None if best is None else state.history.key(best.parameters)
     rows = [
@@ -134,10 +179,13 @@ def _bracketed(unit: str) -> str:
     return f" ({unit})" if unit_of(unit) else ""
 
 
-def _failures(state: CampaignState) -> list[RenderableType]:
+def _failures(state: CampaignState, tally: Tally) -> list[RenderableType]:
+    """Trials that failed in the end, and attempts that failed and were tried again."""
     found = failures(state)
-    rows = [
-        (kind, str(len(trials)), trials[0].failure.reason if trials[0].failure else "")
-        for kind, trials in found.items()
-    ]
-    return [table("Failures", ("kind", ">trials", "for example"), rows)] if rows else []
+    rows = []
+    for kind in sorted({*found, *map(str, tally.retried)}):
+        trials, retried = found.get(kind, []), tally.retried.get(FailureKind(kind), 0)
+        reason = trials[0].failure.reason if trials and trials[0].failure else ""
+        rows.append((kind, str(len(trials)), f"{retried} retried" if retried else "", reason))
+    columns = ("kind", ">trials", ">attempts", "for example")
+    return [table("Failures", columns, rows)] if rows else []

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from campaigns.records import Estimate
 
 # Stand-ins drawn with, then replaced by the page's variables. The hues are those of Okabe and Ito
 # (2008), told apart by colour-blind readers; each theme has its own shade of them.
@@ -111,6 +114,13 @@ def thousands(axes: Axes, which: str = "x") -> None:
     low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
     if max(abs(low), abs(high)) >= 1000:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def reach(estimates: Sequence[Estimate]) -> list[list[float]]:
+    """How far the intervals reach down and up from their means (2, n); 0 where it is not known."""
+    down = [one.mean - one.lower for one in estimates]
+    up = [one.upper - one.mean for one in estimates]
+    return [[max(0.0, x) if math.isfinite(x) else 0.0 for x in side] for side in (down, up)]
 
 
 def as_pixels(n: int) -> bool:

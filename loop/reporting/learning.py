@@ -10,10 +10,10 @@ from loop.reporting.drawing import (
     GREEN,
     MUTED,
     ORANGE,
-    as_pixels,
     drawn,
     figure,
     named,
+    reach,
     thousands,
 )
 from loop.reporting.record import Moment, Record, Truth
@@ -34,6 +34,7 @@ def best_so_far(record: Record, truth: Truth | None) -> str:
         left, right = made.subplots(1, 2, sharey=True)
         for axes, use in ((left, _trials), (right, _hours)):
             _values(axes, record, told, truth, use)
+            axes.set_xlim(left=0.0)
         objective = record.campaign.objectives[0]
         left.set_ylabel(named(objective.metric, objective.unit))
         left.set_xlabel("trials with an outcome")
@@ -60,7 +61,9 @@ def _values(
     assert callable(use)
     seen = [(use(m), m.best) for m in record.moments if m.best is not None]
     if seen:
-        axes.step(*zip(*_changes(seen), strict=True), where="post", color=MUTED, lw=1.2,
+        changes = _changes(seen)
+        axes.step(*zip(*changes, strict=True), where="post", color=MUTED, lw=1.2,
+                  marker="s" if len(changes) == 1 else None, ms=5,
                   label="best single outcome")  # fmt: skip
     if told:
         metric = record.campaign.objectives[0].metric
@@ -68,20 +71,28 @@ def _values(
         estimates = [m.recommendation.objectives[metric] for m in told if m.recommendation]
         lower, upper = [e.lower for e in estimates], [e.upper for e in estimates]
         level = f"{estimates[-1].level:.0%} interval"
-        axes.fill_between(x, lower, upper, step="post", color=BLUE, alpha=0.16, lw=0, label=level)
         means = [e.mean for e in estimates]
+        if len(told) == 1:  # a band over a single point has no width
+            axes.errorbar(x, means, reach(estimates), color=BLUE, fmt="o", ms=6, capsize=4,
+                          elinewidth=1.4, label=level)  # fmt: skip
+        else:
+            axes.fill_between(
+                x, lower, upper, step="post", color=BLUE, alpha=0.16, lw=0, label=level
+            )
         axes.step(x, means, where="post", color=BLUE, label="recommended (model)")
-        _marks(axes, x, means)
+        _marks(axes, x, means, BLUE)
     if told and truth is not None:
-        axes.step([use(m) for m in told], truth.recommended, where="post", color=GREEN, ls="--",
-                  label="its true value")  # fmt: skip
+        x = [use(m) for m in told]
+        axes.step(x, truth.recommended, where="post", color=GREEN, ls="--", label="its true value",
+                  marker="D" if len(told) == 1 else None, ms=6)  # fmt: skip
         if truth.best is not None:
             axes.axhline(truth.best, color=ORANGE, lw=1.2, ls=":", label="best true value")
 
 
-def _marks(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
+def _marks(axes: Axes, x: Sequence[float], y: Sequence[float], colour: str) -> None:
+    """A mark on every step; alone it is all there is to see."""
     if len(x) <= 60:
-        axes.plot(x, y, ".", color=BLUE, ms=6, rasterized=as_pixels(len(x)))
+        axes.plot(x, y, "o", color=colour, ms=6 if len(x) == 1 else 3, clip_on=False)
 
 
 def _changes(points: Sequence[tuple[float, float | None]]) -> list[tuple[float, float]]:
@@ -108,7 +119,9 @@ def regret(record: Record, truth: Truth | None) -> str:
         made = figure(10.0, 2.6)
         left, right = made.subplots(1, 2, sharey=True)
         for axes, use in ((left, _trials), (right, _hours)):
-            axes.step([use(m) for m in told], missed, where="post", color=GREEN)
+            x = [use(m) for m in told]
+            axes.step(x, missed, where="post", color=GREEN)
+            _marks(axes, x, missed, GREEN)
             axes.set_xlim(left=0.0)
             axes.set_ylim(0.0, max(1.12 * max(missed), 1e-9))
         objective = record.campaign.objectives[0]

@@ -10,16 +10,20 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from campaigns.records import FailureKind, Purpose, Setting
-from loop.reporting import learning, outcomes, timeline
+from loop.reporting import learning, outcomes, timeline, tradeoffs
+from loop.reporting.constraints import bounds_text, constrained, nothing_recommended
 from loop.reporting.record import Line, Record, Truth
 from loop.reporting.tables import trial_table
 from loop.summary import (
     number,
+    ordered,
+    outdated,
     parameter_units,
     standings,
     trials,
     unit_of,
     value_text,
+    worth,
 )
 
 if TYPE_CHECKING:
@@ -62,6 +66,9 @@ def html(record: Record, truth: Truth | None) -> str:
         status=_status(record),
         counts=[(name, n) for name, n in trials(record.state).items() if n],
         recommendation=_recommendation(record, truth),
+        nothing=nothing_recommended(record.state),
+        outdated=bool(record.tally.amended) and outdated(record.state) and not record.state.over,
+        front=_front(record),
         figures=_figures(record, truth),
         truth=truth,
         check=outcomes.check(record),
@@ -100,6 +107,7 @@ def _figures(record: Record, truth: Truth | None) -> dict[str, Markup]:
         "best": learning.best_so_far(record, truth),
         "regret": learning.regret(record, truth),
         "check": outcomes.predicted_against_measured(record),
+        "front": tradeoffs.front(record),
         "space": outcomes.over_parameters(record),
         "timeline": timeline.timeline(record),
     }
@@ -117,11 +125,11 @@ def _recommendation(record: Record, truth: Truth | None) -> dict[str, Any] | Non
         return None
     return {
         "parameters": _parameters(record, found.parameters),
-        "estimates": list(found.objectives.items()),
-        "front": [
-            (_parameters(record, setting), list(estimates.items()))
-            for setting, estimates in found.front
+        "estimates": [
+            (objective.metric, found.objectives[objective.metric])
+            for objective in record.campaign.objectives
         ],
+        "constraints": [(one, bounds_text(one.constraint)) for one in constrained(record.state)],
         "true": None if truth is None else truth.recommended[-1],
     }
 
@@ -130,8 +138,36 @@ def _parameters(record: Record, setting: Setting) -> list[tuple[str, str, str]]:
     units = parameter_units(record.state)
     return [
         (name, value_text(value), unit_of(units.get(name, "1")).strip())
-        for name, value in setting.items()
+        for name, value in ordered(record.state, setting).items()
     ]
+
+
+def _front(record: Record) -> dict[str, Any]:
+    """The trade-offs of several objectives, by the first of them; no rows where there are none."""
+    found, objectives = record.state.recommendation, record.campaign.objectives
+    if found is None or not found.front:
+        return {"rows": []}
+    state, space = record.state, record.campaign.space
+    units, key = parameter_units(state), space.key(found.parameters)
+    first = objectives[0].metric
+    front = sorted(found.front, key=lambda one: worth(state, one[1][first].mean), reverse=True)
+    return {
+        "parameters": [_head(name, units[name]) for name in ordered(state, found.parameters)],
+        "objectives": [_head(one.metric, one.unit) for one in objectives],
+        "rows": [
+            {
+                "point": [value_text(value) for value in ordered(state, setting).values()],
+                "estimates": [estimates[one.metric] for one in objectives],
+                "chosen": space.key(setting) == key,
+            }
+            for setting, estimates in front
+        ],
+        "level": found.front[0][1][first].level,
+    }
+
+
+def _head(name: str, unit: str) -> str:
+    return name if unit in ("", "1") else f"{name} ({unit})"
 
 
 def _best(record: Record) -> dict[str, Any]:
@@ -140,9 +176,9 @@ def _best(record: Record) -> dict[str, Any]:
     chosen = record.state.recommendation
     key = None if chosen is None else space.key(chosen.parameters)
     units = parameter_units(record.state)
-    names = list(found[0].parameters) if found else []
+    names = list(ordered(record.state, found[0].parameters)) if found else []
     return {
-        "heads": [f"{name}{f' ({units[name]})' * (units.get(name, '1') != '1')}" for name in names],
+        "heads": [_head(name, units.get(name, "1")) for name in names],
         "rows": [
             {
                 "point": [value_text(one.parameters[name]) for name in names],
@@ -201,6 +237,7 @@ def _failures(record: Record) -> list[dict[str, Any]]:
             {
                 "kind": str(kind),
                 "attempts": len(lines),
+                "retried": record.tally.retried.get(kind, 0),
                 "trials": _numbers([line.trial.number for line in lines]),
                 "rule": told if rule.action == "retry" else rule.action,
                 "reason": reasons[0] if reasons else "",
@@ -221,10 +258,10 @@ def _moment(iso: str) -> str:
 
 
 def _provenance(record: Record) -> dict[str, Any]:
-    from shlex import quote
+    from shlex import join
 
     state = record.state
-    where = f"--store {quote(record.store)}"
+    words = ("replay", record.campaign_id, "--verify", "--head", state.head)
     facts = [
         ("campaign", record.campaign_id),
         ("file digest", record.frozen.digest),
@@ -238,6 +275,6 @@ def _provenance(record: Record) -> dict[str, Any]:
     return {
         "facts": facts,
         "environment": sorted(record.environment.items()),
-        "verify": f"leyden replay {record.campaign_id} --verify --head {state.head} {where}",
+        "verify": f"leyden {join((*words, '--store', record.store))}",
         "text": record.text,
     }

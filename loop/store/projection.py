@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from campaigns.records import Failure, TrialState
 from loop.events import (
     AttemptFailed,
+    Changed,
     Corrected,
     Created,
     Decided,
@@ -81,12 +82,18 @@ def project(event: Event) -> list[Change]:
             return [_campaign(campaign, status="running", reason="")]
         case Finished():
             return [_campaign(campaign, status=body.status, reason=body.reason)]
+        case Proposed(optimizer="person"):
+            return [*_proposed(event, body), _reopened(campaign)]
         case Proposed():
             return _proposed(event, body)
         case Submitting() | Started():
             return _under_way(campaign, body)
-        case Observed() | Corrected():
+        case Observed():
             return [_observation(event, body)]
+        case Corrected():
+            return [_observation(event, body), _reopened(campaign)]
+        case Changed():
+            return [_reopened(campaign)]
         case Predicted():
             return [_prediction(event, body)]
         case Decided() | Fitted() | Recommended():
@@ -96,7 +103,7 @@ def project(event: Event) -> list[Change]:
         case Ended():
             return _over(campaign, body, body.failure, body.state, body.state)
         case Excluded():
-            return [_trial(campaign, body.trial, excluded=body.excluded)]
+            return [_trial(campaign, body.trial, excluded=body.excluded), _reopened(campaign)]
         case _:
             return []
 
@@ -123,6 +130,11 @@ def fold(events: Iterable[Event], campaign: Row) -> Tables:
 def canonical(value: Any) -> str:
     """JSON as the columns hold it: sorted keys, no blanks."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _reopened(campaign: str) -> Set:
+    """A person's change gives a campaign that was over something to do again."""
+    return _campaign(campaign, status="running", reason="")
 
 
 def _campaign(campaign: str, **values: Any) -> Set:

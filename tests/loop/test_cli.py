@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -14,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from loop.cli import answer
+from loop.events import Finished
+from loop.store.store import Store
 from tests.loop.laboratory import TABLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -174,6 +178,54 @@ def _wait_for_trials(store: Path, n: int) -> None:
     pytest.fail("the run did not come to its trials")
 
 
+def test_measured_trials_of_which_none_meets_a_constraint(leyden, here: Path) -> None:
+    bound = '[[constraints]]\nmetric = "value"\nat_least = 500\n'
+    (here / "hill.toml").write_text(FILE.replace('kind = "random"', 'kind = "gp_ucb"') + bound)
+    code, _, err = leyden("run", "hill.toml")
+    assert code == 1
+    assert "9 trials were measured and none meets the outcome constraint" in err[-1]
+    assert "value at least 500" in err[-1]
+    assert "leyden show hill-1" in err[-1]
+    assert "No recommendation: 9 trials were measured and none" in leyden("show", "hill-1")[1]
+
+
+def test_a_campaign_that_failed_tells_why(leyden, here: Path) -> None:
+    leyden("run", "hill.toml", "--set", "budget.trials=3")
+    with Store.open("sqlite:///leyden.db") as store:
+        reason = "the last 24 trials all ended without an outcome"
+        store.append("hill-1", [Finished(0.0, "failed", reason)])
+    code, out, err = leyden("resume", "hill-1", "--json")
+    told = json.loads(out)
+    assert (code, told["status"], told["reason"]) == (1, "failed", reason)
+    assert err[-1] == f"leyden: hill-1: {reason}"
+    code, out, err = leyden("resume", "hill-1")
+    assert (code, err) == (1, [f"leyden: hill-1: {reason}"])
+    assert reason in out
+
+
+def test_a_store_that_fails_under_way_is_a_failure(leyden, here: Path) -> None:
+    leyden("run", "hill.toml", "--set", "budget.trials=3")
+    with sqlite3.connect(here / "leyden.db") as connection:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(
+            "CREATE TRIGGER broken BEFORE INSERT ON event WHEN NEW.kind = 'observed' "
+            "BEGIN SELECT RAISE(ABORT, 'the disk failed'); END"
+        )
+    connection.close()
+    assert pages > 1
+    code, _, err = leyden("resume", "hill-1", "--set", "budget.trials=6")
+    assert code == 1
+    assert "the disk failed" in err[-1]
+    assert err[-1].endswith("hill-1 goes on with: leyden resume hill-1")
+
+
+def test_lines_to_copy_are_quoted(leyden) -> None:
+    _, out, _ = leyden("run", "hill.toml", "--store", "sqlite:///my store.db")
+    line = "leyden replay hill-1 --verify --store 'sqlite:///my store.db'"
+    assert line in out
+    assert leyden(*shlex.split(line)[1:])[0] == 0
+
+
 def test_stop_ends_a_campaign(leyden) -> None:
     leyden("run", "hill.toml")
     leyden("trial", "add", "hill-1", "--set", "a=3", "--set", "b=2")
@@ -243,12 +295,26 @@ def test_places_that_cannot_be_written(leyden, here: Path) -> None:
         (("run", "hill.toml", "--set", "budget.trails=3"), "did you mean 'trials'"),
         (("run", "hill.toml", "--set", "budget.trials=-3"), "budget.trials"),
         (("resume", "hill-1", "--set", "seed=3"), "budget.*"),
+        (("run", "hill.toml", "--store", "sqlite://"), "lost when the command ends"),
+        (("run", "hill.toml", "--store", "sqlite:///:memory:"), "lost when the command ends"),
+        (("resume", "hill-1", "--store", "sqlite://"), "lost when the command ends"),
+        (("run", "hill.toml", "--set", "seed=3", "--set", "seed=4"), "seed is given twice"),
+        (("measure", "table", "--set", "a=3", "--set", "a=4"), "a is given twice"),
         (("replay", "hill-1"), "--verify"),
+        (("replay", "hill-1", "--verify", "--head", "abc"), "64 hexadecimal digits"),
         (("bench", "hill.toml", "--seeds", "0"), "--seeds"),
     ],
 )
 def test_mistakes_on_the_command_line(leyden, arguments: tuple[str, ...], word: str) -> None:
     refused(leyden(*arguments), word)
+
+
+@pytest.mark.parametrize("group", ["store", "trial", "import"])
+def test_a_group_alone_shows_its_help(leyden, group: str) -> None:
+    code, out, err = leyden(group)
+    assert (code, out) == (2, "")
+    assert err[0].startswith(f"Usage: leyden {group}")
+    assert len(err) > 5
 
 
 def test_help_is_there_for_every_command(leyden) -> None:
@@ -285,6 +351,31 @@ def test_list_and_show(leyden, monkeypatch: pytest.MonkeyPatch) -> None:
     for text in ("Recommendation", "Best settings", "b (mm)", shown["head"], "random on table"):
         assert text in page
     assert Path("named.db").is_file()
+
+
+def test_show_says_what_was_changed_by_hand(leyden) -> None:
+    leyden("run", "hill.toml")
+    hint = "newer data than the recommendation; leyden resume hill-1 brings it up to date"
+    assert hint not in leyden("show", "hill-1")[1]
+    leyden("trial", "correct", "hill-1", "4", "value", "-5")
+    leyden("trial", "exclude", "hill-1", "3")
+    page = leyden("show", "hill-1")[1]
+    assert hint in page
+    assert "1 excluded, 1 corrected" in page
+    assert leyden("resume", "hill-1")[0] == 0
+    page = leyden("show", "hill-1")[1]
+    assert hint not in page
+    assert "1 excluded, 1 corrected" in page
+
+
+def test_parameters_stand_in_the_order_of_the_file(leyden, here: Path) -> None:
+    turned = FILE.replace("a = { choices = [0, 1, 2, 3, 4, 5] }\n", "")
+    turned = turned.replace('"mm" }\n\n', '"mm" }\na = { choices = [0, 1, 2, 3, 4, 5] }\n\n')
+    (here / "hill.toml").write_text(turned)
+    told = json.loads(leyden("run", "hill.toml", "--json")[1])
+    assert list(told["recommendation"]["parameters"]) == ["b", "a"]
+    page = leyden("show", "hill-1")[1]
+    assert re.search(r"\n *b \(mm\) +a +value", page)
 
 
 def test_export(leyden, here: Path) -> None:
@@ -384,6 +475,8 @@ def test_trials_by_hand(leyden) -> None:
     assert leyden("trial", "exclude", "hill-1", "3", "--undo")[0] == 0
     assert leyden("replay", "hill-1", "--verify")[0] == 0
     refused(leyden("trial", "correct", "hill-1", "99", "value", "20"), "trial 99")
+    assert leyden("trial", "correct", "hill-1", "10", "value", "-5.5", "--sem", "1")[0] == 0
+    refused(leyden("trial", "correct", "hill-1", "10", "value", "5", "--reasn", "x"), "--reasn")
     refused(leyden("trial", "add", "hill-1", "--set", "a=9", "--set", "b=4"), "a")
     refused(leyden("trial", "add", "hill-1", *setting, "--result", "value=much"), "much")
 

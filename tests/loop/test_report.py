@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from campaigns.campaign import parse
+from campaigns.campaign import Campaign, parse
 from campaigns.records import (
     Bound,
     Estimate,
@@ -22,7 +22,10 @@ from campaigns.records import (
     Purpose,
     Recommendation,
     TrialState,
+    Value,
 )
+from loop.commands.console import page as terminal_page
+from loop.commands.sheet import whole
 from loop.events import (
     AttemptFailed,
     Body,
@@ -38,8 +41,9 @@ from loop.events import (
 )
 from loop.launch import restore
 from loop.report import render, write
+from loop.reporting.learning import best_so_far, regret
 from loop.reporting.outcomes import check
-from loop.reporting.record import read
+from loop.reporting.record import read, truth_of
 from loop.store.store import Store
 from loop.summary import failures, number, standings, summary
 from tests.loop.laboratory import hill, run
@@ -209,6 +213,7 @@ def test_the_page_tells_what_the_journal_says(hostile, page: str) -> None:
     assert "not finished" in shown
     assert "90 % interval 800 to 940" in shown
     assert "≥ 300" in shown
+    assert "battery-hours" not in shown
     assert "900 [820, 980]" in shown
     assert "retry up to 2 times" in shown
     assert f"leyden replay {campaign_id} --verify --head {head}" in shown
@@ -246,6 +251,115 @@ def test_a_finished_campaign_of_a_known_table() -> None:
     assert "true value" in shown
     assert text.count('<svg class="plot"') == 4
     assert len(text) < 500_000
+
+
+def test_hours_are_those_held_when_an_outcome_came(hostile) -> None:
+    moments = read(*hostile).moments
+    first = next(one for one in moments if one.best is not None)
+    assert (first.best, first.hours) == (900.0, 96.0 + 96.0)  # two cells ran side by side
+    used = [one.hours for one in moments]
+    assert used == sorted(used)
+    assert used[-1] == 96 + 800 + 304 + 20 + 96 + 4  # the last cell has run for four hours
+
+
+def test_retried_attempts_are_counted_apart(hostile, page: str, capsys) -> None:
+    tally = read(*hostile).tally
+    assert dict(tally.retried) == {FailureKind.CHANNEL_FAULT: 1}
+    assert tally.amended == ""
+    assert "1 retried" in page
+    store, campaign_id = hostile
+    state = restore(store, campaign_id)
+    capsys.readouterr()
+    terminal_page(*whole(summary(campaign_id, state, store.url), state, tally, ""))
+    assert re.search(r"channel_fault +1 +1 retried", capsys.readouterr().out)
+
+
+def test_one_checkpoint_is_seen() -> None:
+    with Store.open("sqlite://") as store:
+        campaign_id = run(store, hill("gp_ucb", budget="trials = 3"))
+        record = read(store, campaign_id)
+        told = [one for one in record.moments if one.recommendation is not None]
+        drawings = [plot(record, truth_of(record)) for plot in (best_so_far, regret)]
+    assert len(told) == 1
+    for drawing in drawings:
+        assert "<use " in drawing  # marks, not lines alone
+
+
+def trade() -> Campaign:
+    """A table with two objectives that pull apart and a bound on a third metric."""
+    rows = "".join(f"{x},{10 * x},{50 - x * x},{x / 10}\n" for x in range(1, 7))
+    text = """\
+name = "trade"
+seed = 2
+[space.parameters]
+x = { choices = [1, 2, 3, 4, 5, 6] }
+[[objectives]]
+metric = "up"
+goal = "maximize"
+unit = "mm"
+[[objectives]]
+metric = "down"
+goal = "maximize"
+[[constraints]]
+metric = "wear"
+at_most = 0.55
+[optimizer]
+kind = "random"
+[instrument]
+kind = "table"
+channels = 2
+[instrument.options]
+file = "trade.csv"
+parameters = { x = "x" }
+metrics.up = { column = "up", unit = "mm" }
+metrics.down.column = "down"
+metrics.wear.column = "wear"
+hours = 1
+[budget]
+trials = 6
+"""
+    return parse(text, {"trade.csv": ("x,up,down,wear\n" + rows).encode()})
+
+
+def test_trade_offs_of_several_objectives() -> None:
+    def estimate(mean: float, unit: str) -> Estimate:
+        return Estimate(mean, mean - 1.0, mean + 1.0, 0.9, unit)
+
+    def point(x: int) -> tuple[dict[str, Value], dict[str, Estimate]]:
+        return {"x": x}, {"down": estimate(50.0 - x * x, "1"), "up": estimate(10.0 * x, "mm")}
+
+    front = tuple(point(x) for x in (2, 3, 5))
+    found = [
+        Observed(0.0, x, 0, Observation(metric, value, None, unit))
+        for x in range(1, 7)
+        for metric, value, unit in (
+            ("up", 10.0 * x, "mm"), ("down", 50.0 - x * x, "1"), ("wear", x / 10, "1"),
+        )
+    ]  # fmt: skip
+    trials = tuple(ProposedTrial({"x": x}, "random") for x in range(1, 7))
+    campaign = trade()
+    with Store.open("sqlite://") as store:
+        epoch = datetime(2000, 1, 1, tzinfo=UTC).isoformat()
+        created = Created("trade", campaign.digest, 2, epoch, {})
+        campaign_id = store.create("trade", campaign.text, campaign.files, created)
+        recommended = Recommendation(*point(3), front=front, trial=3)
+        bodies = [
+            Proposed(0.0, 1, 6, 1, "random", Purpose.SEARCH, trials), *found,
+            *(Ended(0.0, x, 0, TrialState.COMPLETED, 0.0) for x in range(1, 7)),
+            Recommended(0.0, 20, "bo", recommended),
+        ]  # fmt: skip
+        store.append(campaign_id, bodies)
+        text, _ = render(store, campaign_id)
+        state = restore(store, campaign_id)
+        told = summary(campaign_id, state, store.url)["recommendation"]
+    shown = re.sub(r"\s+", " ", " ".join(Page(text).text))
+    assert "The front: 3 settings, 90 % intervals" in shown
+    assert "30 [29, 31]" in shown
+    assert "41 [40, 42]" in shown
+    assert 'aria-label="Trade-offs' in text
+    assert "wear 0.3, mean of 1 trial (as wanted: at most 0.55)" in shown
+    assert list(told["objectives"]) == ["up", "down"]
+    assert told["constraints"] == {"wear": {"mean": 0.3, "unit": "1", "trials": 1, "met": True}}
 
 
 def test_a_campaign_before_its_first_trial() -> None:

@@ -271,3 +271,16 @@ def test_resuming_a_damaged_store_is_refused(tmp_path):
     connection.close()
     with Store.open(f"sqlite:///{path}") as opened, pytest.raises(StoreDamaged):
         finish(opened, campaign_id, {"budget.trials": 20})
+
+
+def test_a_training_folder_is_relative_to_the_campaign_file(tmp_path, monkeypatch, recorded_data):
+    from loop.launch import read
+    from tests.loop.laboratory import CYCLER
+
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "cells").symlink_to(recorded_data / "severson2019")
+    text = CYCLER.format(options="").replace("{ simulate = 10 }", '{ folder = "cells" }')
+    (tmp_path / "lab" / "campaign.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    campaign = read("lab/campaign.toml")
+    assert campaign.early_prediction.training.folder == str(tmp_path / "lab" / "cells")
