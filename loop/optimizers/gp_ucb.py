@@ -15,6 +15,7 @@ from loop.optimizers.evidence import Evidence
 from loop.optimizers.gaussian_model import GaussianModel
 from loop.optimizers.gaussian_process import Array, Data, Posterior, Prior
 from loop.optimizers.recommending import by_posterior_mean
+from loop.optimizers.sobol import spread
 
 if TYPE_CHECKING:
     from campaigns.campaign import Campaign
@@ -36,10 +37,13 @@ class GpUcb(GaussianModel):
     near the best one so far.
 
     beta: how many standard deviations uncertainty is worth.
+    initial: how many trials fill the space evenly before the model has a say; by default two a
+    dimension, and none where prior mean, prior sd and length scale are all given.
     """
 
     beta: float = 2.0
     candidates: int = 512
+    initial: int | None = None
 
     def __post_init__(self) -> None:
         GaussianModel.__post_init__(self)
@@ -47,6 +51,8 @@ class GpUcb(GaussianModel):
             raise ValueError(f"beta: must be 0 or more, not {self.beta:g}")
         if self.candidates < 1:
             raise ValueError(f"candidates: must be 1 or more, not {self.candidates}")
+        if self.initial is not None and self.initial < 0:
+            raise ValueError(f"initial: must be 0 or more, not {self.initial}")
 
     def propose(
         self, campaign: Campaign, history: History, n: int, rng: np.random.Generator
@@ -58,17 +64,28 @@ class GpUcb(GaussianModel):
         prior = self.prior(data, evidence.objective.sign)
         near = _best(prior, data, evidence)
         settings = pool(space, max(self.candidates, 4 * n), near, rng)
+        answer = Answer(campaign, history, n)
+        opening = self.opening(space.dimension) - len(history.trials)
+        if opening > 0:
+            spread(answer, campaign, history, min(opening, n))
         pending = [trial.parameters for trial in history.pending()]
+        pending += [proposal.parameters for proposal in answer.proposals]
         at = self.coordinates_of(space, [*settings, *pending])
         posterior = Posterior(prior, data, at, room=len(pending) + n)
         noise = prior.next_noise(data)
         for place in range(len(settings), len(at)):
             posterior.fantasise(place, noise)
-        answer = Answer(campaign, history, n)
         self._pick(answer, settings, posterior, noise, rng)
         if answer.missing:  # more than the candidates looked at
             fill(answer, space, lambda: space.sample(1, rng)[0])
         return answer.complete(space)
+
+    def opening(self, dimension: int) -> int:
+        """How many trials come before the model."""
+        if self.initial is not None:
+            return self.initial
+        informed = None not in (self.prior_mean, self.prior_sd, self.length_scale)
+        return 0 if informed else 2 * dimension
 
     def recommend(self, campaign: Campaign, history: History) -> Recommendation:
         """The setting of the best posterior mean; see `loop.optimizers.base.Optimizer`."""

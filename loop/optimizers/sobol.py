@@ -42,13 +42,9 @@ class Sobol:
         """The next n points; see `loop.optimizers.base.Optimizer`."""
         space = campaign.space
         answer = Answer(campaign, history, n)
-        points = _points(space.dimension, campaign.seed, _behind(history))
-        if space.finite:
-            _take_nearest(answer, space, points)
-        else:
-            _take_feasible(answer, space, points)
-            if answer.missing:  # rules that hardly a point meets
-                fill(answer, space, lambda: space.sample(1, rng)[0])
+        spread(answer, campaign, history, n)
+        if answer.missing and not space.finite:  # rules that hardly a point meets
+            fill(answer, space, lambda: space.sample(1, rng)[0])
         return answer.complete(space)
 
     def recommend(self, campaign: Campaign, history: History) -> Recommendation:
@@ -56,6 +52,16 @@ class Sobol:
         if self.recommend_by == "best_observed":
             return best_observed(campaign, history)
         return by_posterior_mean(campaign, history, GaussianModel())
+
+
+def spread(answer: Answer, campaign: Campaign, history: History, count: int) -> None:
+    """Add up to `count` settings that go on filling the space evenly."""
+    space = campaign.space
+    points = _points(space.dimension, campaign.seed, _behind(history))
+    if space.finite:
+        _take_nearest(answer, space, points, count)
+    else:
+        _take_feasible(answer, space, points, count)
 
 
 def _behind(history: History) -> int:
@@ -84,11 +90,12 @@ def _points(dimension: int, seed: int, first: int) -> Iterator[tuple[int, np.nda
 
 
 def _take_nearest(
-    answer: Answer, space: Space, points: Iterator[tuple[int, np.ndarray[Any, Any]]]
+    answer: Answer, space: Space, points: Iterator[tuple[int, np.ndarray[Any, Any]]], count: int
 ) -> None:
+    until = max(0, answer.missing - count)
     grid = space.encode(space.candidates)
     left = np.array([answer.allows(setting) for setting in space.candidates])
-    while answer.missing and left.any():
+    while answer.missing > until and left.any():
         number, point = next(points)
         distance = np.where(left, ((grid - point) ** 2).sum(axis=1), np.inf)
         place = int(np.argmin(distance))
@@ -99,10 +106,11 @@ def _take_nearest(
 
 
 def _take_feasible(
-    answer: Answer, space: Space, points: Iterator[tuple[int, np.ndarray[Any, Any]]]
+    answer: Answer, space: Space, points: Iterator[tuple[int, np.ndarray[Any, Any]]], count: int
 ) -> None:
+    until = max(0, answer.missing - count)
     misses = 0
-    while answer.missing and misses < MOST_DRAWS:
+    while answer.missing > until and misses < MOST_DRAWS:
         number, point = next(points)
         setting: Setting = space.decode(point[None, :])[0]
         if space.sums:

@@ -26,7 +26,7 @@ SMALLER = {
     "leyden bench coating.toml --optimizer gp_ucb --optimizer random --seeds 20": "leyden bench"
     " coating.toml --optimizer gp_ucb --optimizer random --seeds 2 --workers 1",
 }
-RECORDED = "../shared/data/attia2020"
+RECORDED = "battery-fast-charging-optimization/data"
 
 
 def blocks(language: str) -> list[str]:
