@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -155,7 +156,9 @@ def bench(table: Table, names: list[str], plans: list[int], seeds: int, replicat
 def main() -> None:
     """Read the arguments and run."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("table", type=Path)
+    data = os.environ.get("LEYDEN_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
+    table = Path(data) / "attia2020" / "policies_lifetimes_sim.csv"
+    arguments.add_argument("table", type=Path, nargs="?", default=table)
     arguments.add_argument("--seeds", type=int, default=150)
     arguments.add_argument("--replicates", type=int, default=20)
     arguments.add_argument("--optimizer", action="append", choices=list(OPTIMIZERS))
