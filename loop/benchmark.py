@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from campaigns.campaign import Campaign, CampaignError, parse
+from campaigns.problems import unknown
 from campaigns.records import Setting
-from instruments.base import InstrumentError
-from loop.clock import SimulatedClock
+from instruments.base import Instrument, InstrumentError
 from loop.derive import BadProposal
 from loop.early import TrainingFailed
-from loop.events import Event, Proposed, Recommended
-from loop.launch import create, engine, inspect, opened
+from loop.events import Event, Recommended
+from loop.launch import create, engine, inspect
 from loop.optimizers import registry as optimizers
 from loop.state import CampaignState
 from loop.store.errors import StoreError
@@ -165,55 +165,57 @@ def _told(task: Task, outcome: list[Checkpoint] | str) -> list[Checkpoint]:
 
 
 def run_one(task: Task) -> list[Checkpoint]:
-    """One campaign on a store in memory, and its checkpoints."""
+    """One campaign on a store in memory: its recommendations at every multiple of its channels.
+
+    Raises CampaignError where nothing was recommended or the instrument does not know the truth.
+    """
     campaign = parse(task.text, task.files, {"seed": task.seed})
+    told: list[Told] = []
+
+    def listen(events: Sequence[Event], state: CampaignState) -> None:
+        if any(isinstance(event.body, Recommended) for event in events):
+            assert state.recommendation is not None
+            setting = state.recommendation.parameters
+            told.append(Told(state.ended, setting, state.cost.instrument_hours))
+
     with Store.open("sqlite://") as store:
         campaign_id = create(store, campaign)
-        with engine(store, campaign_id, growth=0.0) as runner:
+        with engine(store, campaign_id, listener=listen, growth=0.0) as runner:
             runner.run()
-        return checkpoints(campaign, store.events(campaign_id))
+            truths = _truths(campaign, runner.lab.instrument, told)
+            return _checkpoints(runner.state, told, truths)
 
 
-def checkpoints(campaign: Campaign, events: Sequence[Event]) -> list[Checkpoint]:
-    """The recommendations of a finished campaign at every multiple of its channels."""
-    found = _recommendations(campaign, events)
-    if not found:
-        raise CampaignError([f"{campaign.name}: no trial gave a result, nothing was recommended"])
-    truths = _truths(campaign, [setting for _, setting, _ in found])
-    total = sum(
-        len(e.body.trials) for e in events if isinstance(e.body, Proposed) and e.body.trials
-    )
-    batch = campaign.instrument.channels
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A recommendation: how many trials had ended, and the instrument-hours they had used."""
+
+    ended: int
+    setting: Setting
+    instrument_hours: float
+
+
+def _checkpoints(
+    state: CampaignState, told: Sequence[Told], truths: Sequence[float]
+) -> list[Checkpoint]:
+    total, batch = len(state.history.trials), state.campaign.instrument.channels
     wanted = list(range(batch, total + 1, batch))
     if not wanted or wanted[-1] != total:
         wanted.append(total)
     points = []
     for trials in wanted:
-        at = next((i for i, (ended, _, _) in enumerate(found) if ended >= trials), len(found) - 1)
-        points.append(Checkpoint(trials, truths[at], found[at][2]))
+        at = next((i for i, one in enumerate(told) if one.ended >= trials), len(told) - 1)
+        points.append(Checkpoint(trials, truths[at], told[at].instrument_hours))
     return points
 
 
-def _recommendations(
-    campaign: Campaign, events: Sequence[Event]
-) -> list[tuple[int, Setting, float]]:
-    """Trials ended, setting recommended, instrument-hours used, at each recommendation."""
-    state = CampaignState.of(campaign, events[:1])
-    found = []
-    for event in events[1:]:
-        state.apply(event)
-        if isinstance(event.body, Recommended):
-            setting = event.body.recommendation.parameters
-            found.append((state.ended, setting, state.cost.instrument_hours))
-    return found
-
-
-def _truths(campaign: Campaign, settings: Sequence[Setting]) -> list[float]:
-    metric = campaign.objectives[0].metric
-    with opened(campaign, SimulatedClock()) as instrument:
-        truths = instrument.truth(settings)
+def _truths(campaign: Campaign, instrument: Instrument, told: Sequence[Told]) -> list[float]:
+    if not told:
+        raise CampaignError([f"{campaign.name}: no trial gave a result, nothing was recommended"])
+    truths = instrument.truth([one.setting for one in told])
     if truths is None:
         raise CampaignError([_untrue(campaign)])
+    metric = campaign.objectives[0].metric
     return [float(truth[metric]) for truth in truths]
 
 
@@ -243,8 +245,6 @@ def _variant(campaign: Campaign, name: str) -> str:
     elif name in optimizers.known():
         kind, options = name, {}
     else:
-        from campaigns.problems import unknown
-
         raise CampaignError(
             [f"--optimizer {name}: " + unknown("optimiser", name, _names(campaign))]
         )
