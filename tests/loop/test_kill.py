@@ -25,11 +25,15 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_a_killed_and_resumed_campaign_equals_the_undisturbed_one(tmp_path, case):
     campaign = CASES[case]()
-    with Store.open(f"sqlite:///{tmp_path / 'whole.db'}") as store:
+    with Store.open("sqlite://") as store:  # loads what is imported late, so that lives are alike
+        finish(store, create(store, campaign))
+    undisturbed = tmp_path / "whole.db"
+    with Store.open(f"sqlite:///{undisturbed}") as store:
         whole_id = create(store, campaign)
-        began = time.monotonic()
-        finish(store, whole_id)
-        duration = time.monotonic() - began
+    began = time.monotonic()
+    os.waitpid(spawn(undisturbed, whole_id), 0)
+    duration = time.monotonic() - began
+    with Store.open(f"sqlite:///{undisturbed}") as store:
         whole = journal(store.events(whole_id))
 
     path = tmp_path / "killed.db"
@@ -38,8 +42,8 @@ def test_a_killed_and_resumed_campaign_equals_the_undisturbed_one(tmp_path, case
     rng = random.Random(20)
     kills = 0
     while kills < 10:
-        # each life does a fresh share of the work, wherever in it the end comes
-        killed = kill_after(spawn(path, campaign_id), rng.uniform(0.02, 0.05 + duration / 6))
+        # a life is at most a quarter of the whole: the end comes anywhere, and more than once
+        killed = kill_after(spawn(path, campaign_id), duration * rng.uniform(0.02, 0.25))
         if not killed:
             break
         kills += 1
@@ -50,7 +54,7 @@ def test_a_killed_and_resumed_campaign_equals_the_undisturbed_one(tmp_path, case
         verdict = verify(store, campaign_id)
     assert verdict.ok, verdict.first_divergence
     assert verdict.identical == verdict.proposals > 0
-    assert kills >= 3 or duration < 0.3
+    assert kills >= 3
 
 
 GAPS = {
