@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from campaigns.records import FailureKind, TrialState
 from instruments.base import InstrumentError, JobState, Progress, Result, Series
 from loop import budget, derive
@@ -59,9 +61,10 @@ class Attendance:
         """End the lowest-numbered running trial, censored where the metric allows."""
         attempt = self.stoppable[0]
         try:
-            progress = self._abort(attempt, reason)
+            progress = self._stop(attempt, reason)
             if progress is not None:
-                self._admit(attempt, progress, self._fetch(attempt), stop=True)
+                result = self._fetch(attempt)
+                self._store(attempt, progress, result, self._stopped(attempt, progress, result))
         except InstrumentError:
             self._stops.again(attempt.key)
 
@@ -88,13 +91,11 @@ class Attendance:
         """Poll; fetch and store what is new; end the attempt when its job is over."""
         with self._journal.watch.measure("instrument"):
             progress = self._lab.instrument.poll(attempt.key)
-        if progress.state is JobState.RUNNING and not self._reports(attempt, progress):
-            self._agenda.put(attempt.key, progress.ask_at)
-            return
-        result = self._fetch(attempt)
         if progress.state is JobState.RUNNING:
             self._agenda.put(attempt.key, progress.ask_at)
-        self._admit(attempt, progress, result)
+            if not self._reports(attempt, progress):
+                return
+        self._admit(attempt, progress)
 
     def _reports(self, attempt: Attempt, progress: Progress) -> bool:
         """Simulated jobs report at their checkpoints only; real ones whenever there is news."""
@@ -107,23 +108,25 @@ class Attendance:
         with self._journal.watch.measure("instrument"):
             return self._lab.instrument.fetch(attempt.key, attempt.cycle)
 
-    def _admit(
-        self, attempt: Attempt, progress: Progress, result: Result, *, stop: bool = False
+    def _admit(self, attempt: Attempt, progress: Progress) -> None:
+        """Store what the job has measured, and its end where it is over."""
+        result = self._fetch(attempt)
+        running = progress.state is JobState.RUNNING
+        ending = [] if running else self._conclusion(attempt, progress, result)
+        self._store(attempt, progress, result, ending)
+        if running and self._unpredicted(self._state.attempts[attempt.trial]):
+            self._agenda.clear(attempt.key)
+
+    def _store(
+        self, attempt: Attempt, progress: Progress, result: Result, ending: Sequence[Body]
     ) -> None:
-        """Store what came, and the end of the attempt where its job is over."""
-        bodies: list[Body] = []
-        series: dict[int, Series] = {}
+        """One transaction: new per-cycle data, then the events that end the attempt, if any."""
+        bodies, series = list(ending), {}
         if result.series is not None:
-            bodies.append(self._measured(attempt, progress, result.series))
+            bodies.insert(0, self._measured(attempt, progress, result.series))
             series[0] = result.series
-        if progress.state is JobState.ABORTED and stop:
-            bodies += self._stopped(attempt, progress, result)
-        elif progress.state is not JobState.RUNNING:
-            bodies += self._conclusion(attempt, progress, result)
         if bodies:
             self._journal.append(bodies, series=series)
-        if self._unpredicted(self._state.attempts.get(attempt.trial, attempt)):
-            self._agenda.clear(attempt.key)
 
     def _measured(self, attempt: Attempt, progress: Progress, series: Series) -> Measured:
         last = int(series.cycles[-1]) if len(series.cycles) else 0
@@ -160,7 +163,6 @@ class Attendance:
         predictor = self._lab.predictor
         return (
             predictor is not None
-            and attempt.trial in self._state.attempts
             and attempt.cycle >= predictor.at_cycle
             and not attempt.decided
             and watched(self._state.history.trial(attempt.trial).purpose)
@@ -196,11 +198,8 @@ class Attendance:
         if not self._lab.card.abortable:
             self._let_go_on(attempt, reason)
             return
-        progress = self._abort(attempt, reason)
+        progress = self._stop(attempt, reason)
         if progress is None:
-            return
-        if progress.state is not JobState.ABORTED:
-            self._admit(attempt, progress, self._fetch(attempt))
             return
         result = Result(JobState.FAILED, failure=FailureKind.DATA_GAP, reason=reason)
         self._journal.append(self._conclusion(attempt, progress, result))
@@ -214,23 +213,27 @@ class Attendance:
 
     def _end_early(self, attempt: Attempt) -> None:
         """Carry out a decision to stop; a test that ended by itself keeps its measurement."""
-        progress = self._abort(attempt, "a prediction stands in for the rest of the test")
+        progress = self._stop(attempt, "a prediction stands in for the rest of the test")
         if progress is None:
-            return
-        if progress.state is not JobState.ABORTED:
-            self._admit(attempt, progress, self._fetch(attempt))
             return
         now, state = self._journal.now, TrialState.PREDICTED
         body = Ended(now, attempt.trial, attempt.number, state, progress.hours)
         self._journal.append([body])
 
-    def _abort(self, attempt: Attempt, reason: str) -> Progress | None:
-        """Stop a job and read back that it stopped; None where it has not, yet."""
+    def _stop(self, attempt: Attempt, reason: str) -> Progress | None:
+        """Stop a job and read back that it stopped.
+
+        None where there is nothing left to do now: it has not stopped yet, or it had ended by
+        itself, and its measurement is stored.
+        """
         with self._journal.watch.measure("instrument"):
             status = self._lab.instrument.abort(attempt.key, reason)
             progress = self._lab.instrument.poll(attempt.key)
         if not status.safe or progress.state is JobState.RUNNING:
             self._agenda.again(attempt.key)
             self._stops.again(attempt.key)
+            return None
+        if progress.state is not JobState.ABORTED:
+            self._admit(attempt, progress)
             return None
         return progress
