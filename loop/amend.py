@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from campaigns.campaign import CampaignError
 from campaigns.records import Observation, Purpose, Setting
 from loop.events import Body, Corrected, Excluded, Proposed, ProposedTrial
-from loop.launch import engine, restore
+from loop.launch import engine
+from loop.restoring import restore
 from loop.start import given
 from loop.state import RECORDED, CampaignState
 from loop.store.errors import LeaseHeld

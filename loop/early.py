@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from campaigns.campaign import Campaign, CampaignError
 from campaigns.records import Bound, Observation, Prediction, Purpose, Trial, TrialState
 from instruments.base import Series
+from loop.restoring import restore
 from loop.state import CampaignState
 from surrogates.registry import target
 
@@ -117,11 +118,8 @@ class EarlyPredictor:
         return float(outcome.mean)
 
     def _earlier(self, campaign_id: str) -> list[Cell]:
-        from campaigns.campaign import parse
-
-        text, files = self._store.document(campaign_id)
-        earlier = CampaignState.of(parse(text, files), self._store.events(campaign_id))
-        trials = [*earlier.history.training.values(), *earlier.history.trials.values()]
+        history = restore(self._store, campaign_id).history
+        trials = [*history.training.values(), *history.trials.values()]
         return self._learnable(campaign_id, trials)
 
     # prediction ------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from campaigns.campaign import Campaign, CampaignError, load, parse
+from campaigns.campaign import Campaign, CampaignError, load
 from campaigns.expression import parse as parse_expression
 from instruments import registry as instruments
 from instruments.base import Card, Clock, Instrument
@@ -27,8 +27,8 @@ from loop.journal import Listener
 from loop.lab import Lab
 from loop.optimizers import registry as optimizers
 from loop.optimizers.base import NothingToRecommend
+from loop.restoring import restore
 from loop.state import CampaignState
-from loop.store.errors import StoreDamaged
 from loop.store.store import Lease, Store
 from loop.units import UnitError
 from surrogates import registry as surrogates
@@ -241,20 +241,6 @@ def create(store: Store, campaign: Campaign, origin: str = "run") -> str:
 
 def _simulated(campaign: Campaign) -> bool:
     return bool(instruments.target(campaign.instrument.kind).simulated)
-
-
-def restore(store: Store, campaign_id: str) -> CampaignState:
-    """The campaign as its journal tells it. Raises CampaignUnknown, StoreDamaged."""
-    store.require_sound(campaign_id)
-    campaign = parse(*store.document(campaign_id))
-    events = store.events(campaign_id)
-    created = events[0].body
-    if not isinstance(created, Created) or created.digest != campaign.digest:
-        raise StoreDamaged(
-            f"{store.url}: {campaign_id}: its text or files are not those it was created with; "
-            "`leyden store check` tells all"
-        )
-    return CampaignState.of(campaign, events)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from campaigns.campaign import Campaign, CampaignError, parse
 from campaigns.records import Observation, Outcome, Purpose, Setting, TrialState, Value
 from loop.events import Body, Ended, Observed, Proposed, ProposedTrial
+from loop.restoring import restore
 from loop.state import RECORDED, CampaignState
 from loop.store.errors import CampaignUnknown
 from loop.store.store import Store
@@ -84,8 +85,8 @@ def given(number: int, time: float, outcomes: Mapping[str, Observation]) -> list
 
 def _earlier(store: Store, campaign: Campaign, name: str) -> Iterator[Known]:
     """What another campaign found at settings that this one's space holds, in this one's units."""
-    earlier = parse(*store.document(name))
-    history = CampaignState.of(earlier, store.events(name)).history
+    state = restore(store, name)
+    earlier, history = state.campaign, state.history
     units = {bound.metric: bound.unit for bound in campaign.constraints if bound.unit}
     units |= {objective.metric: objective.unit for objective in campaign.objectives}
     exchange = _exchange(earlier, campaign)

@@ -13,6 +13,7 @@ import pytest
 from instruments.base import Busy, Found, Job, JobState, Refused
 from instruments.guard import outside
 from instruments.registry import known, open_instrument, target
+from loop.clock import SimulatedClock
 
 START = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -50,21 +51,6 @@ BENCHES = {
 }
 
 
-class StillClock:
-    """Simulated time that moves only when told to."""
-
-    simulated = True
-
-    def __init__(self) -> None:
-        self.time = START
-
-    def now(self) -> datetime:
-        return self.time
-
-    def wait_until(self, moment: datetime) -> None:
-        self.time = max(self.time, moment)
-
-
 @pytest.fixture(params=sorted(known()))
 def kind(request):
     assert request.param in BENCHES, f"{request.param} has no entry in this suite: add one"
@@ -73,7 +59,7 @@ def kind(request):
 
 @pytest.fixture
 def lab(kind):
-    clock = StillClock()
+    clock = SimulatedClock(START)
     bench = BENCHES[kind]
     with_close = open_instrument(kind, bench.options, clock, bench.files)
     yield with_close, clock, bench.settings
@@ -165,7 +151,7 @@ def test_the_same_job_gives_the_same_data_alone_and_in_company(kind, lab):
     for trial, setting in enumerate(settings[:3], start=1):
         instrument.submit(job(setting, trial, checkpoints=(60,)))
     for trial, setting in enumerate(settings[:3], start=1):
-        alone_clock = StillClock()
+        alone_clock = SimulatedClock(START)
         bench = BENCHES[kind]
         alone = open_instrument(kind, bench.options, alone_clock, bench.files)
         alone.submit(job(setting, trial, checkpoints=(60,)))
@@ -219,7 +205,7 @@ def test_an_unknown_key_is_an_error(lab):
 def test_an_unknown_option_is_one_clear_line(kind):
     bench = BENCHES[kind]
     with pytest.raises(ValueError, match="colour") as told:
-        open_instrument(kind, {**bench.options, "colour": 1}, StillClock(), bench.files)
+        open_instrument(kind, {**bench.options, "colour": 1}, SimulatedClock(START), bench.files)
     assert "\n" not in str(told.value)
 
 

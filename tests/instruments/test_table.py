@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from instruments.base import Busy, Found, Job, JobState, Refused
 from instruments.table import TableInstrument
+from loop.clock import SimulatedClock
 
 START = datetime(2000, 1, 1, tzinfo=UTC)
 LIVES = b"C1,C2,life,sd,h\n3.6,6,900,10,7\n4.8,5.2,1100,20,8\n8,7,450,5,9\n"
@@ -22,23 +23,8 @@ OPTIONS = {
 }
 
 
-class StillClock:
-    """A clock set by hand."""
-
-    simulated = True
-
-    def __init__(self) -> None:
-        self.time = START
-
-    def now(self) -> datetime:
-        return self.time
-
-    def wait_until(self, moment: datetime) -> None:
-        self.time = max(self.time, moment)
-
-
 def table(content: bytes = LIVES, **changes):
-    clock = StillClock()
+    clock = SimulatedClock(START)
     return TableInstrument.open(OPTIONS | changes, clock, {"lives.csv": content}), clock
 
 

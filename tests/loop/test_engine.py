@@ -7,8 +7,9 @@ import pytest
 from campaigns.records import Observation, TrialState
 from loop import amend
 from loop.events import Ended, Proposed, Submitting
-from loop.launch import engine, restore
+from loop.launch import engine
 from loop.replay import verify
+from loop.restoring import restore
 from loop.store.store import LeaseHeld, Store
 from tests.loop.laboratory import charging, finish, hill, run
 

@@ -25,7 +25,8 @@ from instruments.base import (
     Unreachable,
 )
 from loop import amend, launch
-from loop.launch import create, restore
+from loop.launch import create
+from loop.restoring import restore
 from loop.store.store import Store
 from tests.loop.laboratory import finish
 

@@ -8,8 +8,8 @@ import sqlite3
 import pytest
 
 from loop.importing import attia2020
-from loop.launch import restore
 from loop.replay import verify
+from loop.restoring import restore
 from loop.store.store import Store
 from tests.loop.laboratory import hill, run
 

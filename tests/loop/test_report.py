@@ -39,11 +39,11 @@ from loop.events import (
     Started,
     Submitting,
 )
-from loop.launch import restore
 from loop.report import render, write
 from loop.reporting.learning import best_so_far, regret
 from loop.reporting.outcomes import check
 from loop.reporting.record import read, truth_of
+from loop.restoring import restore
 from loop.store.store import Store
 from loop.summary import failures, number, standings, summary
 from tests.loop.laboratory import hill, run

@@ -8,8 +8,9 @@ import pytest
 
 from campaigns.campaign import CampaignError, parse
 from campaigns.records import Bound, Purpose, TrialState
-from loop.launch import create, inspect, restore
+from loop.launch import create, inspect
 from loop.replay import verify
+from loop.restoring import restore
 from loop.store.store import Store
 from tests.loop.laboratory import CAMPAIGN, TABLE, charging, finish, hill, run
 
