@@ -16,7 +16,8 @@ from instruments.base import Instrument, InstrumentError
 from loop.derive import BadProposal
 from loop.early import TrainingFailed
 from loop.events import Event, Recommended
-from loop.launch import create, engine, inspect
+from loop.inspection import inspect
+from loop.launch import create, engine
 from loop.optimizers import registry as optimizers
 from loop.state import CampaignState
 from loop.store.errors import StoreError

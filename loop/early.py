@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from campaigns.campaign import Campaign, CampaignError
+from campaigns.campaign import Campaign, CampaignError, EarlyPredictionSpec
 from campaigns.records import Bound, Observation, Prediction, Purpose, Trial, TrialState
 from instruments.base import Series
 from loop.restoring import restore
@@ -30,11 +30,7 @@ class EarlyPredictor:
         if campaign.early_prediction is None:
             raise ValueError("the campaign has no [early_prediction]")
         self.spec = campaign.early_prediction
-        if self.spec.at_cycle == "adaptive":
-            raise CampaignError(
-                ["early_prediction.at_cycle: 'adaptive' is not in this release; give a number"]
-            )
-        self.at_cycle = int(self.spec.at_cycle)
+        self.at_cycle = horizon(self.spec)
         self._store = store
         self._campaign_id = campaign_id
         self._metric = campaign.objectives[0].metric
@@ -150,6 +146,16 @@ class EarlyPredictor:
             model=digest,
             extrapolates=bool(answer.extrapolates[0]),
         )
+
+
+def horizon(spec: EarlyPredictionSpec) -> int:
+    """The cycle at which predictions are made. Raises CampaignError."""
+    if spec.at_cycle == "adaptive":
+        raise CampaignError(
+            ["early_prediction.at_cycle: 'adaptive' is not available in this release; give a "
+             "number of cycles"]
+        )  # fmt: skip
+    return int(spec.at_cycle)
 
 
 def recorded_cells(folder: str, splits: Sequence[str]) -> list[Cell]:

@@ -261,7 +261,7 @@ def truth_of(record: Record) -> Truth | None:
     """What a simulated instrument knows; None for a real one: no report ever opens that."""
     from instruments import registry
     from loop.clock import SimulatedClock
-    from loop.launch import opened
+    from loop.opening import opened
 
     campaign = record.campaign
     kind = campaign.instrument.kind

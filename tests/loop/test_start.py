@@ -8,7 +8,8 @@ import pytest
 
 from campaigns.campaign import CampaignError, parse
 from campaigns.records import Bound, Purpose, TrialState
-from loop.launch import create, inspect
+from loop.inspection import inspect
+from loop.launch import create
 from loop.replay import verify
 from loop.restoring import restore
 from loop.store.store import Store
