@@ -27,6 +27,7 @@ from loop.store.errors import StoreDamaged, StoreError
 from loop.threads import before_imports
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+OURS = ("campaigns", "instruments", "surrogates", "loop")
 # typer's own errors (unknown option, missing argument), whichever click it is built on
 _UsageError = cast("type[Exception]", typer.BadParameter.__mro__[2])
 
@@ -85,6 +86,11 @@ def answer(arguments: Sequence[str]) -> int:
         return _told(FAILED, str(error))
     except Resumable as error:
         return _told(INTERRUPTED, str(error))
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in OURS:
+            raise  # a fault of the program, not of the installation
+        return _told(FAILED, f"the package {package!r} is missing; see leyden doctor")
     except (KeyboardInterrupt, typer.Abort):
         return _told(INTERRUPTED, "interrupted")
     except BrokenPipeError:
