@@ -48,7 +48,11 @@ __all__ = [
 
 LARGEST_FILE = 64 << 20  # bytes: a campaign carries its files along
 
-CHANGEABLE = (*(f"budget.{name}" for name in Budget.model_fields), "instrument.channels")
+CHANGEABLE = (
+    *(f"budget.{name}" for name in Budget.model_fields),
+    "instrument.channels",
+    *(f"execution.{name}" for name in ExecutionSpec.model_fields),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +79,15 @@ class Campaign:
     digest: str  # sha256 over text and files
 
     def changed(self, path: str, value: Any) -> Campaign:
-        """The campaign with another budget or number of channels (None takes a limit away).
-        Raises CampaignError for any other path and for values that are not allowed."""
+        """The campaign with another budget, number of channels or place of computing (None takes
+        a value away). Raises CampaignError for any other path and for values not allowed."""
         if path not in CHANGEABLE:
             what = unknown("change", path, CHANGEABLE)
             raise CampaignError([f"{path}: cannot be changed once the campaign runs; {what}"])
-        return replace(parse(self.text, self.files, {path: value}), space=self.space)
+        changes = {path: value}
+        if path == "execution.kind" and value != "dask":
+            changes["execution.address"] = None  # it belongs to the cluster that is left
+        return replace(parse(self.text, self.files, changes), space=self.space)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Campaign) and self.digest == other.digest
@@ -227,7 +234,7 @@ def _parsed(
     tables = _tables(text)
     sections, mistakes, broken = structured(tables)
     mistakes += [*missing, *kind_mistakes(sections, known or {}), *outcome_mistakes(sections)]
-    objectives = build_objectives(sections, mistakes)
+    objectives = build_objectives(sections, files, mistakes)
     constraints = build_constraints(sections, mistakes)
     space: Space | None = None
     start = StartSpec()

@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 from pydantic import TypeAdapter, ValidationError
 
 from campaigns.findings import lines, path
-from campaigns.objective import Objective, OutcomeConstraint, TargetFile
-from campaigns.problems import unknown
+from campaigns.objective import Objective, OutcomeConstraint
+from campaigns.problems import CampaignError, unknown
 from campaigns.schema import CampaignFile, ObjectiveTable, TargetTable
+from campaigns.target import Target, build_target
 
 Known: TypeAlias = Mapping[str, Collection[str]]  # section of the file to the kinds it may name
 Sections: TypeAlias = Mapping[str, Any]  # name to validated model; broken sections are left out
@@ -100,20 +101,24 @@ def outcome_mistakes(sections: Sections) -> Iterable[str]:
         yield "early_prediction: the table instrument gives no series to predict from"
 
 
-def build_objectives(sections: Sections, mistakes: list[str]) -> tuple[Objective, ...]:
+def build_objectives(
+    sections: Sections, files: Mapping[str, bytes], mistakes: list[str]
+) -> tuple[Objective, ...]:
     """The objectives; what is wrong with them is added to `mistakes`."""
     found = []
     for i, one in enumerate(sections.get("objectives", ())):
         try:
-            found.append(Objective(one.metric, one.goal, one.unit, _target(one)))
+            found.append(Objective(one.metric, one.goal, one.unit, _target(one, files)))
+        except CampaignError as error:
+            mistakes += error.within(f"objectives[{i}].target: ").problems
         except ValueError as error:
             mistakes.append(f"objectives[{i}].{error}")
     return tuple(found)
 
 
-def _target(one: ObjectiveTable) -> float | TargetFile | None:
+def _target(one: ObjectiveTable, files: Mapping[str, bytes]) -> float | Target | None:
     if isinstance(one.target, TargetTable):
-        return TargetFile(**one.target.model_dump())
+        return build_target(one.target, files)
     return one.target
 
 

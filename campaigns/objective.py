@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from campaigns.target import Target
 
 Goal: TypeAlias = Literal["maximize", "minimize", "target"]
 
 
 @dataclass(frozen=True)
-class TargetFile:
-    """Target values in a CSV `file`, with the weight, scale and standard deviation of each."""
-
-    file: str
-    weights: float | Mapping[str, float] = 1.0
-    scales: float | Mapping[str, float] = 1.0
-    sd: float | Mapping[str, float] = 0.0
-
-
-@dataclass(frozen=True)
 class Objective:
-    """One metric and what is wanted of it; `target` is given exactly where the goal is one."""
+    """One metric and what is wanted of it; `target` is given exactly where the goal is one.
+
+    With a `Target` of several values the metric is the discrepancy from it: not measured itself,
+    computed from the measured values, to be made small.
+    """
 
     metric: str
     goal: Goal = "maximize"
     unit: str = "1"
-    target: float | TargetFile | None = None
+    target: float | Target | None = None
 
     def __post_init__(self) -> None:
         if self.goal not in ("maximize", "minimize", "target"):
@@ -39,6 +34,16 @@ class Objective:
         """+1 where more is better, -1 where less is: times the metric, or its distance from the
         target, it is to be maximised."""
         return 1 if self.goal == "maximize" else -1
+
+    @property
+    def curve(self) -> Target | None:
+        """The target of several values, where there is one."""
+        return self.target if isinstance(self.target, Target) else None
+
+    @property
+    def point(self) -> float | None:
+        """The single value aimed at, where there is one."""
+        return None if isinstance(self.target, Target) else self.target
 
 
 @dataclass(frozen=True)

@@ -78,13 +78,17 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One metric of one trial as measured; `sem` is None where the noise is not known."""
+    """One metric of one trial as measured; `sem` is None where the noise is not known.
+
+    `source` names the numerical model that a simulated value holds for, "" for a measurement.
+    """
 
     metric: str
     mean: float
     sem: float | None
     unit: str
     bound: Bound = Bound.EXACT
+    source: str = ""
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.mean):

@@ -124,8 +124,9 @@ class TargetTable(Table):
 
     file: Text
     weights: Number | dict[str, Number] = 1.0
-    scales: Number | dict[str, Number] = 1.0
-    sd: Number | dict[str, Number] = 0.0
+    scales: Number | str | dict[str, Number | str] = 1.0
+    sd: Number | str | dict[str, Number | str] = 0.0
+    log: list[str] = []
 
 
 class ObjectiveTable(Table):
@@ -274,12 +275,18 @@ class StartTable(Table):
     campaigns: list[str] = []
 
 
-class ExecutionSpec(Table):
-    """Where simulated jobs are computed."""
+def _scheduler(address: str) -> str:
+    if not re.fullmatch(r"(tcp|tls)://([\w.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}", address):
+        raise ValueError(f"{address!r} is not allowed; tcp://HOST:PORT or tls://HOST:PORT is needed")
+    return address
 
-    kind: Literal["inline", "process", "dask"] = "inline"
-    workers: Annotated[int, Field(ge=1, le=100_000)] = 1
-    address: Text | None = None
+
+class ExecutionSpec(Table):
+    """Where simulated jobs are computed. It decides how soon an answer is there, never what."""
+
+    kind: Literal["inline", "process", "dask"] = "process"
+    workers: Annotated[int, Field(ge=1, le=1_000)] = 1
+    address: Annotated[str, AfterValidator(_scheduler)] | None = None
 
     @model_validator(mode="after")
     def _address_for_dask(self) -> ExecutionSpec:

@@ -50,13 +50,24 @@ def build_start(
     measured: tuple[Measured, ...] = ()
     if table.results is not None and wanted is not None:
         try:
-            measured = _results(table.results, files, space, {o.metric: o.unit for o in wanted})
+            measured = _results(table.results, files, space, _units(wanted))
         except CampaignError as error:
             mistakes += error.within("start.results: ").problems
     if mistakes or (table.results is not None and wanted is not None and not measured):
         raise CampaignError(mistakes)
     settings = tuple(space.complete(setting) for setting in table.settings)
     return StartSpec(settings, table.results, tuple(table.campaigns), measured)
+
+
+def _units(wanted: Sequence[Objective | OutcomeConstraint]) -> dict[str, str]:
+    """What may be given, with its unit: the values of a target, not the discrepancy from it."""
+    units: dict[str, str] = {}
+    for one in wanted:
+        if isinstance(one, Objective) and one.curve is not None:
+            units |= {aim.metric: aim.unit or "1" for aim in one.curve.aims}
+        else:
+            units[one.metric] = one.unit
+    return units
 
 
 def _results(

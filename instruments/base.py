@@ -158,11 +158,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """One measured number; sd is None where the instrument does not know its noise."""
+    """One measured number; sd is None where the instrument does not know its noise.
+
+    source: the identity of the numerical model that a simulated number depends on beside the
+    setting (discretisation, fixed parameters, versions); "" for a measurement.
+    """
 
     value: float
     unit: str
     sd: float | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

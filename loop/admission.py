@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from campaigns.campaign import Campaign
+from campaigns.objective import Objective
 from campaigns.records import (
     Bound,
     Failure,
@@ -19,6 +20,7 @@ from campaigns.records import (
     Value,
 )
 from instruments.base import Card, JobState, Progress, Result, Scalar
+from loop.discrepancy import completed, measured
 from loop.events import AttemptFailed, Body, Ended, Observed
 from loop.state import Attempt
 from loop.units import UnitError, converter, scale
@@ -51,6 +53,9 @@ class Exchange:
         }
         units = {bound.metric: bound.unit for bound in campaign.constraints if bound.unit}
         units |= {objective.metric: objective.unit for objective in campaign.objectives}
+        for objective in campaign.objectives:
+            aims = () if objective.curve is None else objective.curve.aims
+            units |= {aim.metric: aim.unit for aim in aims if aim.unit}
         metrics = {}
         for metric, unit in card.metrics.items():
             target = units.get(metric, unit)
@@ -60,6 +65,16 @@ class Exchange:
                 _checked(scale, metric, unit, target),
             )
         return cls(settings, metrics, dict(card.metrics))
+
+    def true_value(self, objective: Objective, truth: Mapping[str, float]) -> float | None:
+        """The objective of noise-free metrics, in the campaign's unit; None where one is missing
+        or cannot be compared."""
+        try:
+            known = {name: self.metrics[name][1](truth[name]) for name in measured(objective)}
+            curve = objective.curve
+            return known[objective.metric] if curve is None else curve.discrepancy(known)
+        except (KeyError, ValueError):
+            return None
 
     def parameters(self, setting: Setting) -> dict[str, Value]:
         """The setting in the instrument's units."""
@@ -81,7 +96,7 @@ class Exchange:
         if scalar.unit != self.given[metric]:  # the answer speaks another unit than the card
             value, deviation = converter(scalar.unit, unit), scale(scalar.unit, unit)
         sem = None if scalar.sd is None else abs(deviation(scalar.sd))
-        return Observation(metric, value(scalar.value), sem, unit, bound)
+        return Observation(metric, value(scalar.value), sem, unit, bound, scalar.source)
 
 
 def _checked(make: Callable[[str, str], Convert], name: str, source: str, target: str) -> Convert:
@@ -104,7 +119,7 @@ def conclude(
     if result.state is JobState.FINISHED:
         failure = _unusable(campaign, exchange, result)
         if failure is None:
-            return _completed(exchange, trial, attempt, progress, result, time)
+            return _completed(campaign, exchange, trial, attempt, progress, result, time)
     else:
         kind = result.failure or FailureKind.ABORTED
         failure = Failure(kind, result.reason or kind.value)
@@ -124,6 +139,7 @@ def stopped(
 
 
 def _completed(
+    campaign: Campaign,
     exchange: Exchange,
     trial: Trial,
     attempt: Attempt,
@@ -131,9 +147,10 @@ def _completed(
     result: Result,
     time: float,
 ) -> list[Body]:
+    seen = {metric: exchange.observation(metric, one) for metric, one in result.scalars.items()}
     events: list[Body] = [
-        Observed(time, trial.number, attempt.number, exchange.observation(metric, scalar))
-        for metric, scalar in result.scalars.items()
+        Observed(time, trial.number, attempt.number, observation)
+        for observation in completed(campaign, seen).values()
     ]
     state = TrialState.COMPLETED
     return [*events, Ended(time, trial.number, attempt.number, state, progress.hours)]
@@ -141,18 +158,23 @@ def _completed(
 
 def _unusable(campaign: Campaign, exchange: Exchange, result: Result) -> Failure | None:
     """Why a finished job's numbers cannot be used: missing, unknown, not finite, odd units."""
-    for objective in campaign.objectives:
-        if objective.metric not in result.scalars:
-            return Failure(FailureKind.DATA_GAP, f"{objective.metric} was not measured")
+    for metric in (name for one in campaign.objectives for name in measured(one)):
+        if metric not in result.scalars:
+            return Failure(FailureKind.DATA_GAP, f"{metric} was not measured")
+    seen: dict[str, Observation] = {}
     for metric, scalar in result.scalars.items():
         if not math.isfinite(scalar.value):
             return Failure(FailureKind.DATA_GAP, f"{metric} came back as {scalar.value}")
         try:
-            exchange.observation(metric, scalar)
+            seen[metric] = exchange.observation(metric, scalar)
         except KeyError:
             return Failure(FailureKind.DATA_GAP, f"{metric} is not on the instrument's card")
         except ValueError as error:
             return Failure(FailureKind.DATA_GAP, f"{metric}: {error}")
+    try:
+        completed(campaign, seen)
+    except ValueError as error:
+        return Failure(FailureKind.DATA_GAP, str(error))
     return None
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from campaigns.campaign import CampaignError
 from campaigns.records import Observation, Purpose, Setting
+from loop.discrepancy import completed, corrected, measured
 from loop.events import Body, Corrected, Excluded, Proposed, ProposedTrial
 from loop.launch import engine
 from loop.restoring import restore
@@ -54,11 +55,11 @@ def add(
         )
         bodies: list[Body] = [body]
         if results is not None:
-            bodies += given(
-                number,
-                state.time,
-                {m: Observation(m, float(v), None, _unit(state, m)) for m, v in results.items()},
-            )
+            seen = {m: Observation(m, float(v), None, _unit(state, m)) for m, v in results.items()}
+            try:
+                bodies += given(number, state.time, completed(campaign, seen))
+            except ValueError as error:
+                raise CampaignError([str(error)]) from None
         store.append(campaign_id, bodies, fence=lease.fence)
         return number
 
@@ -79,9 +80,15 @@ def correct(
             problems = [f"trial {trial}: is not over; its measurement would replace the correction"]
         if problems:
             raise CampaignError(problems)
-        observation = Observation(metric, value, sem, _unit(state, metric))
-        body = Corrected(state.time, trial, observation, reason)
-        store.append(campaign_id, [body], fence=lease.fence)
+        change = Observation(metric, value, sem, _unit(state, metric))
+        before = state.history.trial(trial).outcomes
+        known = {m: one for m, one in before.items() if isinstance(one, Observation)}
+        try:
+            changes = corrected(state.campaign, known, change)
+        except ValueError as error:
+            raise CampaignError([str(error)]) from None
+        bodies = [Corrected(state.time, trial, one, reason) for one in changes]
+        store.append(campaign_id, bodies, fence=lease.fence)
 
 
 def exclude(
@@ -137,6 +144,9 @@ def _unit(state: CampaignState, metric: str) -> str:
     for objective in state.campaign.objectives:
         if objective.metric == metric:
             return str(objective.unit)
+        for aim in () if objective.curve is None else objective.curve.aims:
+            if aim.metric == metric and aim.unit:
+                return aim.unit
     for trial in state.history.trials.values():
         if metric in trial.outcomes:
             return trial.outcomes[metric].unit
@@ -152,9 +162,11 @@ def _unknown_trial(state: CampaignState, number: int) -> list[str]:
 
 
 def _unknown_metrics(state: CampaignState, results: Mapping[str, float]) -> list[str]:
-    known = {spec.metric for spec in state.campaign.objectives}
+    objectives = state.campaign.objectives
+    known = {metric for spec in objectives for metric in measured(spec)}
     known |= {spec.metric for spec in state.campaign.constraints}
     known |= {metric for trial in state.history.trials.values() for metric in trial.outcomes}
+    known -= {spec.metric for spec in objectives if spec.curve is not None}  # it is computed
     return [
         f"metric {metric!r}: the campaign measures {', '.join(sorted(known))}"
         for metric in results

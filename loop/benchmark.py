@@ -13,6 +13,7 @@ from campaigns.campaign import Campaign, CampaignError, parse
 from campaigns.problems import unknown
 from campaigns.records import Setting
 from instruments.base import Instrument, InstrumentError
+from loop.admission import Exchange
 from loop.derive import BadProposal
 from loop.early import TrainingFailed
 from loop.events import Event, Recommended
@@ -216,8 +217,11 @@ def _truths(campaign: Campaign, instrument: Instrument, told: Sequence[Told]) ->
     truths = instrument.truth([one.setting for one in told])
     if truths is None:
         raise CampaignError([_untrue(campaign)])
-    metric = campaign.objectives[0].metric
-    return [float(truth[metric]) for truth in truths]
+    exchange = Exchange.between(campaign, instrument.describe())
+    values = [exchange.true_value(campaign.objectives[0], truth) for truth in truths]
+    if None in values:
+        raise CampaignError([_untrue(campaign)])
+    return [value for value in values if value is not None]
 
 
 def _untrue(campaign: Campaign) -> str:

@@ -6,9 +6,12 @@ import ast
 
 from campaigns.campaign import Campaign, CampaignError
 from campaigns.expression import parse as parse_expression
+from instruments import registry as instruments
 from instruments.base import Card
+from instruments.computing import Computed
 from loop.admission import Exchange
 from loop.clock import RealClock, SimulatedClock
+from loop.discrepancy import measured
 from loop.early import TrainingFailed, horizon, recorded_cells
 from loop.history import History
 from loop.opening import opened, simulated
@@ -61,7 +64,7 @@ def _lines(error: Exception, where: str) -> list[str]:
 
 def _misfits(campaign: Campaign, card: Card) -> list[str]:
     """Where campaign and instrument do not fit: metrics, settings, units, series."""
-    metrics = [("objectives", spec.metric) for spec in campaign.objectives]
+    metrics = [("objectives", name) for spec in campaign.objectives for name in measured(spec)]
     metrics += [("constraints", spec.metric) for spec in campaign.constraints]
     problems = [
         f"{where}: {card.kind} does not measure {metric!r}; it measures {', '.join(card.metrics)}"
@@ -153,10 +156,13 @@ def _predictor_problems(campaign: Campaign) -> list[str]:
 
 
 def _execution_problems(campaign: Campaign) -> list[str]:
-    """Instruments that compute inside the engine need no workers; a cluster is not there yet."""
-    if campaign.execution.kind != "dask":
+    """A cluster that cannot be reached; no matter where nothing is computed elsewhere."""
+    spec = campaign.execution
+    if spec.kind != "dask" or not issubclass(instruments.target(campaign.instrument.kind), Computed):
         return []
-    return ["execution.kind: 'dask' is not available in this release; allowed: inline, process"]
+    from loop.execution_dask import problems
+
+    return problems(spec.address)
 
 
 def _plan_problems(campaign: Campaign) -> list[str]:

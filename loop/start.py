@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from campaigns.campaign import Campaign, CampaignError, parse
 from campaigns.records import Observation, Outcome, Purpose, Setting, TrialState, Value
+from loop.discrepancy import completed
 from loop.events import Body, Ended, Observed, Proposed, ProposedTrial
 from loop.restoring import restore
 from loop.state import RECORDED, CampaignState
@@ -73,7 +74,7 @@ def recorded(store: Store, state: CampaignState) -> list[Body]:
     body = Proposed(time, state.seq, len(known), first, RECORDED, Purpose.START, trials)
     bodies: list[Body] = [body]
     for number, (_, outcomes) in enumerate(known, start=first):
-        bodies += given(number, time, outcomes)
+        bodies += given(number, time, completed(state.campaign, outcomes))
     return bodies
 
 
@@ -89,6 +90,10 @@ def _earlier(store: Store, campaign: Campaign, name: str) -> Iterator[Known]:
     earlier, history = state.campaign, state.history
     units = {bound.metric: bound.unit for bound in campaign.constraints if bound.unit}
     units |= {objective.metric: objective.unit for objective in campaign.objectives}
+    for objective in campaign.objectives:
+        if objective.curve is not None:  # earlier results are compared with this target
+            del units[objective.metric]
+            units |= {aim.metric: aim.unit for aim in objective.curve.aims}
     exchange = _exchange(earlier, campaign)
     for trial in history.trials.values():
         outcomes = {m: o for m, o in trial.outcomes.items() if m in units}
@@ -110,6 +115,8 @@ def _numbers(convert: Callable[[float], float]) -> Callable[[Value], Value]:
 
 def _observation(outcome: Outcome, unit: str) -> Observation:
     """A prediction of an earlier campaign is as good here as an observation with its sem."""
+    unit = unit or outcome.unit
     sem = None if outcome.sem is None else abs(scale(outcome.unit, unit)(outcome.sem))
     mean = converter(outcome.unit, unit)(outcome.mean)
-    return Observation(outcome.metric, mean, sem, unit, outcome.bound)
+    source = outcome.source if isinstance(outcome, Observation) else ""
+    return Observation(outcome.metric, mean, sem, unit, outcome.bound, source)

@@ -304,5 +304,4 @@ def goodness(objective: Objective, value: float) -> float:
     """A value of the objective, signed so that larger is better."""
     if objective.goal != "target":
         return objective.sign * value
-    target = objective.target
-    return -abs(value - target) if isinstance(target, int | float) else -value
+    return -value if objective.point is None else -abs(value - objective.point)

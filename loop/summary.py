@@ -151,8 +151,8 @@ def standings(state: CampaignState) -> list[Standing]:
 def worth(state: CampaignState, value: float) -> float:
     """A value of the first objective turned so that larger is better."""
     objective = state.campaign.objectives[0]
-    if isinstance(objective.target, int | float):
-        return -abs(value - objective.target)
+    if objective.point is not None:
+        return -abs(value - objective.point)
     return objective.sign * value
 
 

@@ -61,13 +61,12 @@ class BayesianOptimizer:
         """Exactly n settings to try next; see `Optimizer.propose`.
 
         Raises Exhausted where fewer than n may be asked, and ValueError where `acquisition` does
-        not suit the number of objectives or a target is no number.
+        not suit the number of objectives.
         """
-        from loop.optimizers.bo_data import check_goals, outcomes_known
+        from loop.optimizers.bo_data import outcomes_known
         from loop.optimizers.bo_openings import Openings
         from loop.optimizers.bo_start import spread
 
-        check_goals(campaign)
         openings = Openings(campaign, history)
         proposals: list[Proposal] = []
         if outcomes_known(campaign, history) >= self._outcomes_needed(campaign):
@@ -87,10 +86,8 @@ class BayesianOptimizer:
 
         Raises NothingToRecommend until every objective has an exact outcome.
         """
-        from loop.optimizers.bo_data import check_goals
         from loop.optimizers.bo_recommend import recommend
 
-        check_goals(campaign)
         return recommend(campaign, history, noise=self.noise, pool=self.pool, parents=self.starts)
 
     def _outcomes_needed(self, campaign: Campaign) -> int:

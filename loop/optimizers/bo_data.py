@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from campaigns.problems import CampaignError
-
 if TYPE_CHECKING:
     from campaigns.campaign import Campaign
     from campaigns.objective import Objective, OutcomeConstraint
@@ -65,8 +63,8 @@ class Evidence:
         columns = []
         for index, objective in self.objectives:
             column = means[:, index]
-            if objective.goal == "target":
-                aim = self.series[index].standardised(aimed_at(objective))
+            if objective.point is not None:
+                aim = self.series[index].standardised(objective.point)
                 columns.append(-np.abs(column - aim))
             else:
                 columns.append(objective.sign * column)
@@ -89,23 +87,6 @@ class Evidence:
             if constraint.at_least is not None:
                 found.append((index, -1.0, -one.standardised(constraint.at_least)))
         return found
-
-
-def aimed_at(objective: Objective) -> float:
-    """The value that a `target` objective aims at. CampaignError where it is not a number."""
-    target = objective.target
-    if not isinstance(target, int | float):
-        raise CampaignError(
-            [f"objectives: {objective.metric}: 'bo' needs one number as the target, not a file"]
-        )
-    return float(target)
-
-
-def check_goals(campaign: Campaign) -> None:
-    """Whether every goal can be served. Raises CampaignError."""
-    for objective in campaign.objectives:
-        if objective.goal == "target":
-            aimed_at(objective)
 
 
 def outcomes_known(campaign: Campaign, history: History) -> int:

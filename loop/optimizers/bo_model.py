@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from loop.optimizers.bo_data import Array, Evidence, aimed_at
+from loop.optimizers.bo_data import Array, Evidence
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -207,7 +207,7 @@ def _acquisition_options(model: Model, name: str) -> dict[str, Any]:
 def _utility(evidence: Evidence) -> Callable[..., Tensor]:
     """`Evidence.utility` on torch samples of shape ... x m, differentiable."""
     aims = [
-        evidence.series[i].standardised(aimed_at(o)) if o.goal == "target" else None
+        None if o.point is None else evidence.series[i].standardised(o.point)
         for i, o in evidence.objectives
     ]
 
@@ -234,7 +234,7 @@ def _weights(evidence: Evidence) -> Tensor:
 
     weights = torch.zeros(len(evidence.objectives), len(evidence.series), dtype=torch.float64)
     for row, (index, objective) in enumerate(evidence.objectives):
-        weights[row, index] = -1.0 if objective.goal == "minimize" else 1.0
+        weights[row, index] = 1.0 if objective.point is not None else objective.sign
     return weights
 
 

@@ -66,7 +66,8 @@ class Evidence:
 
 
 def single_objective(campaign: Campaign) -> Objective:
-    """The campaign's objective. Raises CampaignError where there are several, or a target."""
+    """The campaign's objective. Raises CampaignError where there are several, or one value is aimed
+    at (the discrepancy from a target file is simply made small)."""
     kind = campaign.optimizer.kind
     if len(campaign.objectives) != 1:
         raise CampaignError(
@@ -74,10 +75,10 @@ def single_objective(campaign: Campaign) -> Objective:
              "'bo' takes several"]
         )  # fmt: skip
     objective = campaign.objectives[0]
-    if objective.goal not in ("maximize", "minimize"):
+    if objective.point is not None:
         raise CampaignError(
-            [f"optimizer.kind: '{kind}' maximizes or minimizes; objectives[0].goal is "
-             f"'{objective.goal}'"]
+            [f"optimizer.kind: '{kind}' maximizes or minimizes, also the discrepancy from a "
+             "target file; objectives[0].target is a number, which 'bo' takes"]
         )  # fmt: skip
     return objective
 

@@ -196,8 +196,8 @@ class _Reader:
         self.moments.append(Moment(state.time, state.ended, best, recommendation))
 
     def _metric_is_a_distance(self) -> bool:
-        """The best value seen is kept signed; towards a target that says nothing."""
-        return self._state.campaign.objectives[0].goal == "target"
+        """The best value seen is kept signed; towards one value aimed at that says nothing."""
+        return self._state.campaign.objectives[0].point is not None
 
     def finished(self) -> dict[int, Line]:
         """Every trial as it stands at the end, by number; also those that never started."""
@@ -260,6 +260,7 @@ class Truth:
 def truth_of(record: Record) -> Truth | None:
     """What a simulated instrument knows; None for a real one: no report ever opens that."""
     from instruments import registry
+    from loop.admission import Exchange
     from loop.clock import SimulatedClock
     from loop.opening import opened
 
@@ -274,15 +275,17 @@ def truth_of(record: Record) -> Truth | None:
     try:
         with opened(campaign, SimulatedClock()) as instrument:
             known = instrument.truth([*asked, *everything])
+            exchange = Exchange.between(campaign, instrument.describe())
     except (ValueError, KeyError):  # the instrument's options or table do not fit this release
         return None
-    metric = campaign.objectives[0].metric
-    if known is None or any(metric not in one for one in known):
+    objective = campaign.objectives[0]
+    found = [exchange.true_value(objective, one) for one in known or ()]
+    values = [value for value in found if value is not None]
+    if known is None or len(values) < len(found):
         return None
-    values = [float(one[metric]) for one in known]
-    sign = campaign.objectives[0].sign
+    sign = objective.sign
     best = max((sign * value for value in values[len(asked) :]), default=None)
-    if campaign.objectives[0].goal == "target":
+    if objective.point is not None:
         best = None
     return Truth(tuple(values[: len(asked)]), None if best is None else sign * best)
 

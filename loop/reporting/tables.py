@@ -163,13 +163,13 @@ def _failure(line: Line) -> tuple[str, str]:
 
 def _observations(events: Sequence[Any]) -> tuple[Row, Iterable[Row]]:
     heads = ("seq", "time_s", "trial", "attempt", "metric", "mean", "sem", "unit", "bound",
-             "reason")  # fmt: skip
+             "source", "reason")  # fmt: skip
     bodies = [(e.seq, e.body) for e in events if isinstance(e.body, Observed | Corrected)]
     return heads, (
         (
             seq, body.time, body.trial, getattr(body, "attempt", ""), body.observation.metric,
             body.observation.mean, body.observation.sem, body.observation.unit,
-            body.observation.bound, getattr(body, "reason", ""),
+            body.observation.bound, body.observation.source, getattr(body, "reason", ""),
         )
         for seq, body in bodies
     )  # fmt: skip

@@ -266,6 +266,7 @@ def _observation(event: Event, body: Observed | Corrected) -> Add:
         "sem": observation.sem,
         "unit": observation.unit,
         "bound": observation.bound.value,
+        "source": observation.source,
         "reason": body.reason if isinstance(body, Corrected) else None,
     }
     return Add("observation", row)

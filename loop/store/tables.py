@@ -193,6 +193,7 @@ class ObservationTable(StoreTable, table=True):
     unit: str = Field(sa_type=Text)
     bound: str = Field(sa_type=Text)
     reason: str | None = Field(sa_type=Text)
+    source: str = Field(sa_type=Text, sa_column_kwargs={"server_default": ""})
 
 
 class PredictionTable(StoreTable, table=True):

@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.campaign import CampaignError, literal, load, parse, schema, shipped
-from campaigns.objective import Objective, OutcomeConstraint, TargetFile
+from campaigns.objective import Objective, OutcomeConstraint
 from campaigns.records import FailureKind
+from campaigns.target import Aim, Target
 
 FULL = """
 name = "everything"
@@ -50,7 +51,7 @@ target = 3.5
 [[objectives]]
 metric = "viscosity"
 goal = "target"
-target = { file = "curve.csv", weights = { low = 2 }, scales = 1, sd = 0.1 }
+target = { file = "curve.csv", weights = { low = 2 }, scales = "50 %", sd = 0.1, log = ["hi*"] }
 
 [[constraints]]
 metric = "porosity"
@@ -121,7 +122,7 @@ wall_minutes = 10.5
 stall = 30
 """
 FILES = {
-    "curve.csv": b"x\n1\n",
+    "curve.csv": b"metric,value,sd\nlow,4,0.5\nhigh,9,\n",
     "lives.csv": b"",
     "old.csv": b"\xef\xbb\xbfcc1,binder,a,b,layers,coating speed,lambda,yield,yield_sem,E\r\n"
     b"3.6,CMC,0.5,0.5,2,1,1,0.9,0.01,\r\n4.8,CMC,0.25,0.75,2,1,1,,,3.4\r\n",
@@ -158,7 +159,9 @@ def test_every_key_of_the_format_loads() -> None:
         Objective("yield", "maximize", "1"),
         Objective("E", "target", "1", 3.5),
     )
-    assert campaign.objectives[2].target == TargetFile("curve.csv", {"low": 2.0}, 1.0, 0.1)
+    low = Aim("low", 4.0, sd=0.5, weight=2.0, scale=2.0)
+    high = Aim("high", 9.0, sd=0.1, scale=4.5, log=True)
+    assert campaign.objectives[2].target == Target("curve.csv", (low, high))
     assert campaign.constraints == (OutcomeConstraint("porosity", 0.25, 0.5),)
     assert campaign.optimizer.options == {"noise": "observed", "nested": {"list": [1, 2]}}
     assert campaign.early_prediction is not None
