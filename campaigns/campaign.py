@@ -101,9 +101,10 @@ def load(
 ) -> Campaign:
     """The campaign shipped under a name, or in the file at a path.
 
-    `overrides` maps paths such as `budget.trials` to new values; `known` tells which kinds exist
-    for the sections `optimizer`, `instrument` and `early_prediction`. Raises CampaignError with
-    all mistakes, one line each, every line starting with the file.
+    `overrides` maps paths such as `budget.trials` to new values; files that these name are looked
+    for in the working folder first, all others beside the campaign file. `known` tells which kinds
+    exist for the sections `optimizer`, `instrument` and `early_prediction`. Raises CampaignError
+    with all mistakes, one line each, every line starting with the file.
     """
     source, folder, content = _read(name_or_path)
     try:
@@ -111,7 +112,7 @@ def load(
         if overrides:
             _tables(text)
             text = overridden(text, overrides)
-        files, missing = _gathered(_tables(text), folder)
+        files, missing = _gathered(_tables(text), folder, _given_files(overrides))
         return _parsed(text, files, known, missing)
     except CampaignError as error:
         raise error.within(f"{source}: ") from None
@@ -204,13 +205,30 @@ def _named_files(tables: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
             stack.extend((f"{where}[{i}]", inner) for i, inner in enumerate(here))
 
 
-def _gathered(tables: Mapping[str, Any], folder: Any) -> tuple[dict[str, bytes], list[str]]:
-    """The content of every named file, relative to the campaign's folder, and what is missing."""
+def _given_files(overrides: Mapping[str, Any]) -> frozenset[str]:
+    """Names of the files that overrides name."""
+    found = [
+        str(value)
+        for path, value in overrides.items()
+        if path.rpartition(".")[2] == "file" or path == "start.results"
+    ]
+    tables = [value for value in overrides.values() if isinstance(value, dict)]
+    return frozenset([*found, *(name for table in tables for _, name in _named_files(table))])
+
+
+def _gathered(
+    tables: Mapping[str, Any], folder: Any, given: Collection[str]
+) -> tuple[dict[str, bytes], list[str]]:
+    """The content of every named file, relative to the campaign's folder, and what is missing;
+    those `given` by hand are relative to the working folder where they are there."""
     files: dict[str, bytes] = {}
     missing = []
     for key, name in _named_files(tables):
+        here = Path(name)
         try:
-            files[name] = _content(folder.joinpath(name))
+            files[name] = _content(
+                here if name in given and here.exists() else folder.joinpath(name)
+            )
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             missing.append(f"{key}: '{name}' cannot be read: {reason}")

@@ -277,7 +277,7 @@ class StartTable(Table):
 
 def _scheduler(address: str) -> str:
     if not re.fullmatch(r"(tcp|tls)://([\w.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}", address):
-        raise ValueError(f"{address!r} is not allowed; tcp://HOST:PORT or tls://HOST:PORT is needed")
+        raise ValueError(f"{address!r} is not allowed; tcp://HOST:PORT or tls://… is needed")
     return address
 
 

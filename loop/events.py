@@ -212,12 +212,13 @@ class Excluded:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A person changed the budget or the channels; nothing else of a frozen campaign can change."""
+    """A person changed the budget, the channels, or where jobs are computed; nothing else of a
+    frozen campaign can change."""
 
     kind: ClassVar[str] = "changed"
     time: float
     path: str
-    value: int | float | None
+    value: int | float | str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,8 +157,8 @@ def _predictor_problems(campaign: Campaign) -> list[str]:
 
 def _execution_problems(campaign: Campaign) -> list[str]:
     """A cluster that cannot be reached; no matter where nothing is computed elsewhere."""
-    spec = campaign.execution
-    if spec.kind != "dask" or not issubclass(instruments.target(campaign.instrument.kind), Computed):
+    spec, instrument = campaign.execution, instruments.target(campaign.instrument.kind)
+    if spec.kind != "dask" or not issubclass(instrument, Computed):
         return []
     from loop.execution_dask import problems
 

@@ -79,7 +79,8 @@ def engine(
 ) -> Iterator[Engine]:
     """An engine that holds the campaign's lease while the block lasts.
 
-    changes: new values by path (`budget.*`, `instrument.channels`), journalled before it starts.
+    changes: new values by path (`budget.*`, `instrument.channels`, `execution.*`), journalled
+        before it starts.
     Raises LeaseHeld while another engine lives, CampaignError for a change that is not allowed.
     """
     lease = store.acquire(campaign_id)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from loop.state import CampaignState
     from loop.store.store import Store
 
-CHANGEABLE = "budget.* and instrument.channels"
+CHANGEABLE = "budget.*, instrument.channels and execution.*"
 
 
 def run(
@@ -71,7 +71,7 @@ def resume(
     """Go on with a campaign that was interrupted, or with a new budget."""
     changes = pairs(sets)
     for path in changes:
-        if not path.startswith("budget.") and path != "instrument.channels":
+        if not path.startswith(("budget.", "execution.")) and path != "instrument.channels":
             raise BadInput(f"--set {path}: a campaign that has run may change {CHANGEABLE} only")
     with writing(store) as opened:
         opened.head(campaign_id)  # an unknown id is told before anything else

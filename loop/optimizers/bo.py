@@ -98,8 +98,8 @@ class BayesianOptimizer:
     ) -> list[tuple[Setting, str]]:
         """Up to n settings with what chose them; marks them taken."""
         from loop.optimizers.bo_data import gather
-        from loop.optimizers.bo_fence import fenced
         from loop.optimizers.bo_model import fit
+        from surrogates.fence import fenced
 
         with fenced(int(rng.integers(2**63))):
             model = fit(gather(openings.campaign, openings.history, self.noise))

@@ -39,8 +39,8 @@ def recommend(
     nearest to the best of every objective, each objective scaled by its range over the front.
     Raises NothingToRecommend until every objective has an exact outcome.
     """
-    from loop.optimizers.bo_fence import fenced
     from loop.optimizers.bo_model import fit
+    from surrogates.fence import fenced
 
     if outcomes_known(campaign, history) == 0:
         raise NothingToRecommend("an objective has no measured or predicted value yet")
