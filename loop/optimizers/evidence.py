@@ -56,7 +56,7 @@ class Evidence:
             place=np.array([places[history.key(t.parameters)] for t, _ in found], dtype=np.intp),
             y=np.array([outcome.mean for _, outcome in found], dtype=np.float64) * objective.sign,
             sem=np.array(sems, dtype=np.float64),
-            barred=_violating(campaign, history),
+            barred=violating(campaign, history),
         )
 
     def means(self) -> Array:
@@ -83,7 +83,7 @@ def single_objective(campaign: Campaign) -> Objective:
     return objective
 
 
-def _violating(campaign: Campaign, history: History) -> frozenset[Key]:
+def violating(campaign: Campaign, history: History) -> frozenset[Key]:
     """Settings whose mean outcome breaks an outcome constraint."""
     barred: set[Key] = set()
     for constraint in campaign.constraints:

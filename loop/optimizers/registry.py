@@ -20,6 +20,9 @@ TARGETS: Mapping[str, str] = {
     "bayes_gap": "loop.optimizers.bayes_gap:BayesGap",
     "gp_ucb": "loop.optimizers.gp_ucb:GpUcb",
     "bo": "loop.optimizers.bo:BayesianOptimizer",
+    "pso": "loop.optimizers.pso:ParticleSwarm",
+    "ml_pso": "loop.optimizers.ml_pso:MachineLearningSwarm",
+    "portfolio": "loop.optimizers.portfolio:Portfolio",
 }
 
 
