@@ -13,6 +13,7 @@ from instruments.base import Clock, Instrument
 TARGETS: Mapping[str, str] = {
     "table": "instruments.table:TableInstrument",
     "cycler.simulated": "instruments.cycler.simulated:SimulatedCycler",
+    "cgmd": "instruments.cgmd.instrument:SlurrySimulation",
 }
 GROUP = "leyden.instruments"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from campaigns.options import build
-from campaigns.records import Estimate, Proposal, Recommendation, Setting
+from campaigns.records import Estimate, Proposal, Purpose, Recommendation, Setting
 from loop.optimizers.base import Exhausted, NothingToRecommend
 from loop.optimizers.candidates import Answer, fill
 from loop.optimizers.output_evidence import OutputEvidence
@@ -18,7 +18,7 @@ from loop.optimizers.output_search import OutputSearch
 from loop.optimizers.pso import ParticleSwarm
 from loop.optimizers.recommending import best_observed
 from loop.optimizers.sobol import spread
-from surrogates.outputs import OutputModel, OutputSurrogate, create
+from surrogates.outputs import Array, OutputModel, OutputSurrogate, create
 
 if TYPE_CHECKING:
     from campaigns.campaign import Campaign
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SWARM, SURROGATE = "swarm", "surrogate"
 BELIEFS = 512  # functions drawn to tell how sure a recommendation is
+WORTH_A_CHANGE = 0.1  # of a measurement's noise: what a new winner must promise over a repeated one
 SALT = 0x0C5  # keeps a recommendation's generator apart from all others
 
 
@@ -166,6 +167,28 @@ def _tried(history: History, evidence: OutputEvidence) -> list[Setting]:
     ]
 
 
+def _settled(
+    history: History, found: Sequence[Setting], losses: Array, worth_a_change: float
+) -> int:
+    """The place of the least loss, or that of a repeated winner which is hardly worse.
+
+    Every repeat moves the model's best point by a hair. Without this, each hair would be a new
+    winner to be repeated.
+    """
+    best = int(np.argmin(losses))
+    repeated = {
+        history.key(trial.parameters)
+        for trial in history.trials.values()
+        if trial.purpose is Purpose.CONFIRM and trial.outcomes
+    }
+    near = [
+        i
+        for i, setting in enumerate(found)
+        if history.key(setting) in repeated and losses[i] <= losses[best] + worth_a_change
+    ]
+    return min(near, key=lambda i: float(losses[i]), default=best)
+
+
 def _recommended(
     campaign: Campaign,
     history: History,
@@ -176,7 +199,8 @@ def _recommended(
     """The best of the settings, with the interval of the loss that its outputs allow."""
     score, noise = evidence.score, model.noise()
     mean, sd = model.moments(campaign.space.encode(found))
-    best = int(np.argmin(score.loss(mean, np.hypot(sd, noise))))
+    losses = score.loss(mean, np.hypot(sd, noise))
+    best = _settled(history, found, losses, WORTH_A_CHANGE * score.scatter(noise))
     rng = np.random.default_rng([campaign.seed, SALT, 1])
     outputs = mean[best] + sd[best] * rng.standard_normal((BELIEFS, len(noise)))
     values = np.array([score.value(float(loss)) for loss in score.loss(outputs, noise)])

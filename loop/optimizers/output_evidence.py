@@ -58,6 +58,10 @@ class Score:
         squares = outputs**2 if noise is None else outputs**2 + noise**2
         return np.asarray(np.sqrt(squares @ weights))
 
+    def scatter(self, noise: Array) -> float:
+        """What the noise of one measurement (k,) makes of the loss at its best."""
+        return float(noise[0] if self.objective.curve is None else self.loss(0.0 * noise, noise))
+
     def value(self, loss: float) -> float:
         """A loss as a value of the campaign's objective."""
         return loss if self.objective.curve is not None else -self.objective.sign * loss

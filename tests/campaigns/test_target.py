@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from campaigns.campaign import load
 from campaigns.problems import CampaignError
 from campaigns.schema import TargetTable
 from campaigns.target import Aim, Target, build_target
@@ -123,3 +124,16 @@ def test_mistakes_are_told(content, table, told):
 def test_an_aim_judges_its_own_numbers():
     assert Aim("a", 2.0, scale=0.5).residual(3.0) == 2.0
     assert Aim("a", 2.0, log=True).residual(2.0) == 0.0
+
+
+def test_a_file_named_by_hand_is_looked_for_in_the_working_folder(tmp_path, monkeypatch):
+    (tmp_path / "mine.csv").write_text("metric,value\ndensity_g_cm3,1.9\n")
+    monkeypatch.chdir(tmp_path)
+    named = {"objectives.0.target.file": "mine.csv", "objectives.0.target.log": []}
+    weights = {"objectives.0.target.weights": 1.0}
+    curve = load("slurry-calibration", {**named, **weights}).objectives[0].curve
+    assert curve.aims == (Aim("density_g_cm3", 1.9, scale=0.19),)
+    shipped = load("slurry-calibration").objectives[0].curve
+    assert len(shipped.metrics) == 5
+    with pytest.raises(CampaignError, match="'yours.csv' cannot be read: No such file"):
+        load("slurry-calibration", {"objectives.0.target.file": "yours.csv"})

@@ -1,0 +1,1 @@
+"""Coarse-grained molecular dynamics of electrode slurries on LAMMPS: density and viscosity."""
