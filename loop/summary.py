@@ -20,8 +20,11 @@ from campaigns.records import (
 )
 from loop.history import Key
 from loop.reporting.constraints import constrained
+from loop.reporting.repeats import remeasured
 from loop.state import CampaignState
 from loop.stopwatch import Stopwatch
+
+MOST_DECIMALS = 6
 
 
 def summary(
@@ -92,6 +95,14 @@ def _recommendation(state: CampaignState) -> dict[str, Any] | None:
                 "mean": one.mean, "unit": one.unit, "trials": one.trials, "met": one.met,
             }
             for one in kept
+        }  # fmt: skip
+    fresh = remeasured(state)
+    if fresh is not None:
+        objective, mean = fresh
+        told["remeasured"] = {
+            objective.metric: {
+                "mean": mean.value, "sem": mean.error, "unit": objective.unit, "trials": mean.runs,
+            }
         }  # fmt: skip
     return told
 
@@ -180,6 +191,16 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
+def with_error(value: float, error: float | None) -> str:
+    """`2.1136 ± 0.0004`: a value to the decimals of two figures of its standard error."""
+    if not error:
+        return number(value) if error is None else f"{number(value)} ± 0"
+    decimals = max(0, 1 - math.floor(math.log10(error)))
+    if decimals > MOST_DECIMALS:
+        return f"{number(value)} ± {number(error, 2)}"
+    return f"{value:,.{decimals}f} ± {error:,.{decimals}f}"
+
+
 def unit_of(unit: str) -> str:
     """A unit as it stands behind a number; "" for plain numbers."""
     return "" if unit in ("", "1") else f" {unit}"
@@ -217,6 +238,17 @@ def estimate_text(one: Estimate) -> str:
     """`1,103 [1,020, 1,190] cycles`: mean and interval."""
     interval = f"[{number(one.lower)}, {number(one.upper)}]"
     return f"{number(one.mean)} {interval}{unit_of(one.unit)}"
+
+
+def remeasured_text(state: CampaignState) -> str:
+    """`repeats  discrepancy 0.0428 ± 0.0078, mean of 4 fresh runs …`; "" where there are none."""
+    fresh = remeasured(state)
+    if fresh is None:
+        return ""
+    objective, mean = fresh
+    runs = f"{mean.runs} fresh run{'s' * (mean.runs != 1)}"
+    told = f"{with_error(mean.value, mean.error)}{unit_of(objective.unit)}"
+    return f"repeats  {objective.metric} {told}, mean of {runs} of the recommended setting"
 
 
 def outcome_text(outcome: Outcome | None) -> str:

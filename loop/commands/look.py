@@ -75,7 +75,7 @@ def show(campaign_id: CampaignId, store: StoreUrl = DEFAULT_STORE, as_json: AsJs
     from loop.commands.sheet import whole
     from loop.reporting.tally import Tally
     from loop.state import CampaignState
-    from loop.summary import summary
+    from loop.summary import remeasured_text, summary
 
     with reading(store) as opened:
         events = opened.events(campaign_id)
@@ -86,6 +86,9 @@ def show(campaign_id: CampaignId, store: StoreUrl = DEFAULT_STORE, as_json: AsJs
         emit_json(told)
     else:
         page(*whole(told, state, Tally.of(events), command_line(store, "resume", campaign_id)))
+        fresh = remeasured_text(state)
+        if fresh:
+            emit(fresh)
 
 
 def report(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from campaigns.records import Bound, Setting
+from campaigns.space import Choice, Parameter
 from loop.reporting.drawing import (
     BLUE,
     COLOURS,
@@ -21,6 +22,7 @@ from loop.reporting.drawing import (
     named,
     thousands,
 )
+from loop.reporting.log_axis import logarithmic
 from loop.reporting.record import Line, Record
 from loop.summary import Standing, standings, value_text
 
@@ -120,6 +122,7 @@ class Ground:
     untried: list[Setting]
     chosen: Setting | None
     label: str  # of the outcome
+    logarithmic: frozenset[str]  # parameters on a logarithmic scale
 
 
 def over_parameters(record: Record) -> str:
@@ -156,7 +159,12 @@ def _ground(record: Record) -> Ground:
         untried=untried,
         chosen=None if best is None else best.parameters,
         label=named(objective.metric, objective.unit),
+        logarithmic=frozenset(p.name for p in space.parameters if _scale(p) == "log"),
     )
+
+
+def _scale(parameter: Parameter) -> str:
+    return "linear" if isinstance(parameter, Choice) else parameter.scale
 
 
 def _numeric(ground: Ground, name: str) -> bool:
@@ -280,6 +288,8 @@ def _panel(axes: Axes, ground: Ground, name: str, points: Sequence[tuple[Any, An
     if ground.chosen is not None:
         value = ground.chosen[name]
         axes.axvline(value if numeric else str(value), color=ORANGE, lw=1.6)  # type: ignore[arg-type]
+    if name in ground.logarithmic:
+        logarithmic(axes, "x")
     axes.set_xlabel(named(name, ground.units.get(name, "1")))
     axes.grid(color=GRID)
     axes.title.set_color(INK)

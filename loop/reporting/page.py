@@ -10,8 +10,10 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from campaigns.records import FailureKind, Purpose, Setting
-from loop.reporting import learning, outcomes, timeline, tradeoffs
+from loop.reporting import curves, learning, outcomes, paths, timeline, tradeoffs
+from loop.reporting.calibration import Calibration, label
 from loop.reporting.constraints import bounds_text, constrained, nothing_recommended
+from loop.reporting.identified import Identified, identified
 from loop.reporting.record import Line, Record, Truth
 from loop.reporting.tables import trial_table
 from loop.summary import (
@@ -23,6 +25,7 @@ from loop.summary import (
     trials,
     unit_of,
     value_text,
+    with_error,
     worth,
 )
 
@@ -55,8 +58,10 @@ def html(record: Record, truth: Truth | None) -> str:
     )
     environment.filters["number"] = number
     environment.filters["unit"] = unit_of
+    environment.filters["with_error"] = with_error
     script = _asset("report.js")
     heads, rows = trial_table(record)
+    calibration = Calibration.of(record)
     page: str = environment.get_template("report.html").render(
         style=_trusted(_asset("report.css")),
         script=_trusted(script),
@@ -69,7 +74,10 @@ def html(record: Record, truth: Truth | None) -> str:
         nothing=nothing_recommended(record.state),
         outdated=bool(record.tally.amended) and outdated(record.state) and not record.state.over,
         front=_front(record),
-        figures=_figures(record, truth),
+        figures=_figures(record, truth, calibration),
+        calibration=_calibration(calibration),
+        identified=_identified(record),
+        panels=paths.PANELS,
         truth=truth,
         check=outcomes.check(record),
         best=_best(record),
@@ -102,13 +110,17 @@ def _policy(script: str) -> str:
     )
 
 
-def _figures(record: Record, truth: Truth | None) -> dict[str, Markup]:
+def _figures(
+    record: Record, truth: Truth | None, calibration: Calibration | None
+) -> dict[str, Markup]:
     made = {
         "best": learning.best_so_far(record, truth),
         "regret": learning.regret(record, truth),
         "check": outcomes.predicted_against_measured(record),
         "front": tradeoffs.front(record),
         "space": outcomes.over_parameters(record),
+        "target": "" if calibration is None else curves.measured_against_simulated(calibration),
+        "swarm": paths.swarm(record),
         "timeline": timeline.timeline(record),
     }
     return {name: _trusted(svg) for name, svg in made.items()}
@@ -192,6 +204,69 @@ def _best(record: Record) -> dict[str, Any]:
             for one in found[:TOP]
         ],
         "settings": len(found),
+    }
+
+
+def _calibration(found: Calibration | None) -> dict[str, Any] | None:
+    """The values of a target beside the recommended setting's; None without such a target."""
+    if found is None:
+        return None
+    return {
+        "metric": found.objective.metric,
+        "unit": found.objective.unit,
+        "runs": found.runs,
+        "others": len(found.trials),
+        "curves": bool(found.curves),
+        "sources": found.sources,
+        "remeasured": found.remeasured,
+        "rows": [
+            {
+                "name": label(one.aim.metric, one.unit),
+                "unit": unit_of(one.unit).strip(),
+                "measured": with_error(one.aim.value, one.aim.sd or None),
+                "simulated": ""
+                if one.simulated is None
+                else with_error(one.simulated.value, one.simulated.error),
+                "deviation": _signed(one.deviation, "+.2f"),
+                "sigmas": _signed(one.sigmas, "+.1f"),
+            }
+            for one in found.compared
+        ],
+        "exact": [label(one.aim.metric, one.unit) for one in found.compared if not one.aim.sd],
+    }
+
+
+def _signed(value: float | None, form: str) -> str:
+    return "–" if value is None else f"{value:{form}}".replace("-", "−")
+
+
+def _identified(record: Record) -> dict[str, Any] | None:
+    """What the data tell of each parameter; None where no target of several values is wanted."""
+    found = identified(record.state)
+    if found is None:
+        return None
+    return {
+        "trials": found.trials,
+        "needed": found.needed,
+        "left_out": found.left_out,
+        "enlarged": found.enlarged,
+        "rows": [_known(one) for one in found.rows],
+        "pairs": [(one.one, one.other, _signed(one.correlation, "+.2f")) for one in found.pairs],
+    }
+
+
+def _known(one: Identified) -> dict[str, Any]:
+    parameter = one.parameter
+    return {
+        "name": parameter.name,
+        "unit": unit_of(parameter.unit).strip(),
+        "allowed": f"{value_text(parameter.low)} to {value_text(parameter.high)}",
+        "log": parameter.scale == "log",
+        "left": f"{one.low:.3g} to {one.high:.3g}",
+        "start": 100.0 * one.start,
+        "width": max(100.0 * one.width, 1.0),
+        "percent": 100.0 * one.share,
+        "verdict": one.verdict,
     }
 
 

@@ -135,5 +135,5 @@ def test_a_file_named_by_hand_is_looked_for_in_the_working_folder(tmp_path, monk
     assert curve.aims == (Aim("density_g_cm3", 1.9, scale=0.19),)
     shipped = load("slurry-calibration").objectives[0].curve
     assert len(shipped.metrics) == 5
-    with pytest.raises(CampaignError, match="'yours.csv' cannot be read: No such file"):
+    with pytest.raises(CampaignError, match=r"'yours\.csv' cannot be read: No such file"):
         load("slurry-calibration", {"objectives.0.target.file": "yours.csv"})
