@@ -19,6 +19,7 @@ from campaigns.checks import (
     kind_mistakes,
     outcome_mistakes,
     structured,
+    target_mistakes,
 )
 from campaigns.objective import Objective, OutcomeConstraint
 from campaigns.override import literal, overridden
@@ -254,6 +255,7 @@ def _parsed(
     mistakes += [*missing, *kind_mistakes(sections, known or {}), *outcome_mistakes(sections)]
     objectives = build_objectives(sections, files, mistakes)
     constraints = build_constraints(sections, mistakes)
+    mistakes += target_mistakes(objectives, constraints)
     space: Space | None = None
     start = StartSpec()
     try:

@@ -116,6 +116,33 @@ def build_objectives(
     return tuple(found)
 
 
+def target_mistakes(
+    objectives: Sequence[Objective], constraints: Sequence[OutcomeConstraint]
+) -> Iterable[str]:
+    """A discrepancy called like a measured value, and values of a target in two units."""
+    aimed = {
+        aim.metric: (f"objectives[{i}].target", aim.unit)
+        for i, one in enumerate(objectives)
+        if one.curve is not None
+        for aim in one.curve.aims
+    }
+    for i, one in enumerate(objectives):
+        if one.curve is not None and one.metric in aimed:
+            yield f"objectives[{i}].metric: '{one.metric}' is measured; name the discrepancy apart"
+    named = [(f"objectives[{i}]", o.metric, o.unit) for i, o in enumerate(objectives)]
+    named += [(f"constraints[{i}]", c.metric, c.unit) for i, c in enumerate(constraints)]
+    named += [
+        (f"objectives[{i}].target", aim.metric, aim.unit)
+        for i, one in enumerate(objectives)
+        if one.curve is not None
+        for aim in one.curve.aims
+    ]
+    for where, metric, unit in named:
+        there, other = aimed.get(metric, (where, unit))
+        if unit != other:
+            yield f"{where}: {metric} is in '{unit}' here, in '{other}' in {there}; one is needed"
+
+
 def _target(one: ObjectiveTable, files: Mapping[str, bytes]) -> float | Target | None:
     if isinstance(one.target, TargetTable):
         return build_target(one.target, files)

@@ -276,7 +276,8 @@ class StartTable(Table):
 
 
 def _scheduler(address: str) -> str:
-    if not re.fullmatch(r"(tcp|tls)://([\w.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}", address):
+    found = re.fullmatch(r"(tcp|tls)://([\w.-]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})", address)
+    if found is None or not 0 < int(found[3]) < 65_536:
         raise ValueError(f"{address!r} is not allowed; tcp://HOST:PORT or tls://… is needed")
     return address
 

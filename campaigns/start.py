@@ -11,6 +11,7 @@ from campaigns.problems import CampaignError, unknown
 from campaigns.records import Observation, Setting
 from campaigns.schema import StartTable
 from campaigns.space import Space
+from campaigns.target import Aim
 
 SEM = "_sem"  # column `cycle_life_sem` holds the standard error of column `cycle_life`
 
@@ -50,7 +51,7 @@ def build_start(
     measured: tuple[Measured, ...] = ()
     if table.results is not None and wanted is not None:
         try:
-            measured = _results(table.results, files, space, _units(wanted))
+            measured = _results(table.results, files, space, _units(wanted), _aims(wanted))
         except CampaignError as error:
             mistakes += error.within("start.results: ").problems
     if mistakes or (table.results is not None and wanted is not None and not measured):
@@ -64,14 +65,23 @@ def _units(wanted: Sequence[Objective | OutcomeConstraint]) -> dict[str, str]:
     units: dict[str, str] = {}
     for one in wanted:
         if isinstance(one, Objective) and one.curve is not None:
-            units |= {aim.metric: aim.unit or "1" for aim in one.curve.aims}
+            units |= {aim.metric: aim.unit for aim in one.curve.aims}  # "": the instrument's
         else:
             units[one.metric] = one.unit
     return units
 
 
+def _aims(wanted: Sequence[Objective | OutcomeConstraint]) -> dict[str, Aim]:
+    curves = [one.curve for one in wanted if isinstance(one, Objective) and one.curve is not None]
+    return {aim.metric: aim for curve in curves for aim in curve.aims}
+
+
 def _results(
-    name: str, files: Mapping[str, bytes], space: Space, units: Mapping[str, str]
+    name: str,
+    files: Mapping[str, bytes],
+    space: Space,
+    units: Mapping[str, str],
+    aims: Mapping[str, Aim],
 ) -> tuple[Measured, ...]:
     if name not in files:
         raise CampaignError(())  # whoever gathers the files tells that one is missing
@@ -93,11 +103,15 @@ def _results(
     given = [n for n in known if n in listing.header and n not in units and not n.endswith(SEM)]
     columns = [listing.values(n) for n in given]
     settings = [dict(zip(given, row, strict=True)) for row in zip(*columns, strict=True)]
-    return tuple(_checked(listing, settings, space, units))
+    return tuple(_checked(listing, settings, space, units, aims))
 
 
 def _checked(
-    listing: Listing, settings: Sequence[Setting], space: Space, units: Mapping[str, str]
+    listing: Listing,
+    settings: Sequence[Setting],
+    space: Space,
+    units: Mapping[str, str],
+    aims: Mapping[str, Aim],
 ) -> Iterable[Measured]:
     mistakes: list[str] = []
     found: list[Measured] = []
@@ -109,6 +123,8 @@ def _checked(
             if cells.get(metric):
                 try:
                     outcomes[metric] = _observation(metric, unit, cells)
+                    if metric in aims:
+                        aims[metric].residual(outcomes[metric].mean)
                 except ValueError as error:
                     problems.append(str(error))
         if not outcomes and not problems:

@@ -149,6 +149,7 @@ def _read(row: dict[str, Any], above: Sequence[Mapping[str, Any]]) -> Iterator[s
 
 def _aim(row: Mapping[str, Any], table: TargetTable, rows: Sequence[Mapping[str, Any]]) -> Aim:
     metric, value = row["metric"], row["value"]
+    log = any(fnmatchcase(metric, name) for name in table.log)
     pattern, weight = _chosen(table.weights, metric, 1.0)
     if pattern and not isinstance(weight, str):  # values named together share the weight
         weight = weight / sum(fnmatchcase(other["metric"], pattern) for other in rows)
@@ -161,8 +162,9 @@ def _aim(row: Mapping[str, Any], table: TargetTable, rows: Sequence[Mapping[str,
         unit=row.get("unit", ""),
         sd=_amount(sd, value, metric),
         weight=float(weight),
-        scale=_amount(_chosen(table.scales, metric, 1.0)[1], value, metric),
-        log=any(fnmatchcase(metric, name) for name in table.log),
+        # a logarithm has no unit: there "N %" is the ratio itself
+        scale=_amount(_chosen(table.scales, metric, 1.0)[1], 1.0 if log else value, metric),
+        log=log,
     )
 
 

@@ -66,6 +66,11 @@ class Exchange:
             )
         return cls(settings, metrics, dict(card.metrics))
 
+    @property
+    def units(self) -> Mapping[str, str]:
+        """The unit in which the campaign stores each metric."""
+        return {metric: unit for metric, (unit, _, _) in self.metrics.items()}
+
     def true_value(self, objective: Objective, truth: Mapping[str, float]) -> float | None:
         """The objective of noise-free metrics, in the campaign's unit; None where one is missing
         or cannot be compared."""

@@ -10,9 +10,11 @@ from contextlib import contextmanager
 
 from campaigns.campaign import CampaignError
 from campaigns.records import Observation, Purpose, Setting
+from loop.clock import SimulatedClock
 from loop.discrepancy import completed, corrected, measured
 from loop.events import Body, Corrected, Excluded, Proposed, ProposedTrial
 from loop.launch import engine
+from loop.opening import opened, simulated
 from loop.restoring import restore
 from loop.start import given
 from loop.state import RECORDED, CampaignState
@@ -150,7 +152,15 @@ def _unit(state: CampaignState, metric: str) -> str:
     for trial in state.history.trials.values():
         if metric in trial.outcomes:
             return trial.outcomes[metric].unit
-    return "1"
+    return _unit_of_instrument(state, metric)
+
+
+def _unit_of_instrument(state: CampaignState, metric: str) -> str:
+    """What a simulated instrument measures in; hardware is not opened for that."""
+    if not simulated(state.campaign):
+        return "1"
+    with opened(state.campaign, SimulatedClock(state.now)) as instrument:
+        return instrument.describe().metrics.get(metric, "1")
 
 
 def _unknown_trial(state: CampaignState, number: int) -> list[str]:

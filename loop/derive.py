@@ -88,11 +88,13 @@ def stop(
 
 
 def recommend(optimizer: Optimizer, campaign: Campaign, history: History) -> Recommended | None:
-    """The optimiser's recommendation, or None while nothing is known."""
+    """The optimiser's recommendation, or None while nothing is known. Raises BadProposal."""
     try:
         recommendation = optimizer.recommend(campaign, history)
     except NothingToRecommend:
         return None
+    except (ValueError, ArithmeticError, RuntimeError) as error:
+        raise BadProposal(f"{campaign.optimizer.kind} failed to recommend: {error}") from error
     return Recommended(0.0, history.seen, campaign.optimizer.kind, recommendation)
 
 

@@ -94,7 +94,7 @@ class Engine:
         state = self.state
         start = state.campaign.start
         if (start.measured or start.campaigns) and not state.record_proposed:
-            self._journal.append(recorded(self._journal.store, state))
+            self._journal.append(recorded(self._journal.store, state, self.lab.exchange.units))
             return True
         if start.settings and not state.start_proposed:
             self._dispatch.propose(derive.start(state.campaign, state.history))

@@ -36,7 +36,7 @@ def problems(address: str | None) -> list[str]:
         return [f"execution.kind: 'dask' {MISSING}"]
     try:
         _knock(address)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name of a computer
         return [f"execution.address: {_silent(address, error)}"]
     return []
 
@@ -110,7 +110,10 @@ class DaskComputer:
             except (CancelledError, OSError) as lost:
                 raise ClusterGone(f"lost the Dask scheduler at {self._address}") from lost
             if not isinstance(error, KilledWorker):
-                raise ComputingFailed(" ".join(f"{type(error).__name__}: {error}".split()))
+                # what a task raises comes as its answer; this is the cluster's own trouble, such
+                # as a worker on which Leyden is not installed
+                told = " ".join(f"{type(error).__name__}: {error}".split())
+                raise ClusterGone(f"the Dask cluster at {self._address} cannot compute: {told}")
             if attempt < ATTEMPTS:
                 self._futures[key] = self._submitted(key, self._tasks[key], attempt + 1)
         raise ComputingFailed(f"the cluster gave the task up {ATTEMPTS} times: its workers died")
@@ -130,10 +133,10 @@ def _connected(address: str | None) -> Client:
     try:
         _knock(address)
         return Client(address, timeout=CONNECT_S, set_as_default=False, name="leyden")
-    except (OSError, ImportError) as error:  # ImportError: versions that cannot talk
+    except (OSError, UnicodeError, ImportError) as error:  # ImportError: versions that cannot talk
         raise ClusterGone(_silent(address, error)) from error
 
 
-def _silent(address: str, error: OSError | ImportError) -> str:
+def _silent(address: str, error: OSError | UnicodeError | ImportError) -> str:
     reason = getattr(error, "strerror", None) or " ".join(str(error).split())
     return f"no Dask scheduler answers at {address}: {reason}"

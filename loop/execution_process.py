@@ -155,6 +155,9 @@ class ProcessComputer:
             self._drop(order)
 
     def close(self) -> None:
+        with self._lock:  # first, so that no worker is hired for an order that is next in line
+            for order in self._orders.values():
+                order.wanted = False
         for key in list(self._orders):
             self.cancel(key)
         self._threads.shutdown(wait=True, cancel_futures=True)

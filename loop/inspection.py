@@ -71,6 +71,11 @@ def _misfits(campaign: Campaign, card: Card) -> list[str]:
         for where, metric in metrics
         if metric not in card.metrics
     ]
+    problems += [
+        f"objectives: {card.kind} measures {spec.metric!r}; give the discrepancy a name of its own"
+        for spec in campaign.objectives
+        if spec.curve is not None and spec.metric in card.metrics
+    ]
     space = campaign.space
     names = {item.name for item in (*space.parameters, *space.derived)}
     taken = {setting.name for setting in card.settings}
@@ -132,6 +137,11 @@ def _predictor_problems(campaign: Campaign) -> list[str]:
     spec = campaign.early_prediction
     if spec is None:
         return []
+    if campaign.objectives[0].curve is not None:
+        return [
+            "early_prediction: predicts what is measured; objectives[0] is the discrepancy from a "
+            "target file, which is not; leave one of them out"
+        ]
     try:
         horizon(spec)
     except CampaignError as error:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from campaigns.campaign import Campaign, CampaignError, parse
 from campaigns.records import Observation, Outcome, Purpose, Setting, TrialState, Value
-from loop.discrepancy import completed
+from loop.discrepancy import completed, measured
 from loop.events import Body, Ended, Observed, Proposed, ProposedTrial
 from loop.restoring import restore
 from loop.state import RECORDED, CampaignState
@@ -16,6 +17,7 @@ from loop.store.store import Store
 from loop.units import UnitError, converter, scale
 
 Known = tuple[Setting, Mapping[str, Observation]]
+Units = Mapping[str, str]  # metric -> unit
 
 
 def check(store: Store, campaign: Campaign) -> None:
@@ -61,11 +63,17 @@ def _strange(store: Store, campaign: Campaign, name: str) -> list[str]:
     return []
 
 
-def recorded(store: Store, state: CampaignState) -> list[Body]:
-    """The events that tell a new campaign what was measured before it, maybe nothing."""
-    known = [(m.setting, m.outcomes) for m in state.campaign.start.measured]
+def recorded(store: Store, state: CampaignState, units: Units) -> list[Body]:
+    """The events that tell a new campaign what was measured before it, maybe nothing.
+
+    units: of the metrics as the campaign stores them, for values given without one.
+    """
+    known: list[Known] = [
+        (m.setting, {k: replace(o, unit=o.unit or units[k]) for k, o in m.outcomes.items()})
+        for m in state.campaign.start.measured
+    ]
     for name in state.campaign.start.campaigns:
-        known += _earlier(store, state.campaign, name)
+        known += _earlier(store, state.campaign, name, units)
     first, time = state.history.next_number, state.time
     trials = tuple(
         ProposedTrial(dict(state.campaign.space.complete(setting)), RECORDED)
@@ -74,8 +82,18 @@ def recorded(store: Store, state: CampaignState) -> list[Body]:
     body = Proposed(time, state.seq, len(known), first, RECORDED, Purpose.START, trials)
     bodies: list[Body] = [body]
     for number, (_, outcomes) in enumerate(known, start=first):
-        bodies += given(number, time, completed(state.campaign, outcomes))
+        bodies += given(number, time, _completed(state.campaign, outcomes))
     return bodies
+
+
+def _completed(
+    campaign: Campaign, outcomes: Mapping[str, Observation]
+) -> Mapping[str, Observation]:
+    """With the discrepancy, unless an earlier campaign's value cannot be compared at all."""
+    try:
+        return completed(campaign, outcomes)
+    except ValueError:
+        return outcomes
 
 
 def given(number: int, time: float, outcomes: Mapping[str, Observation]) -> list[Body]:
@@ -84,19 +102,19 @@ def given(number: int, time: float, outcomes: Mapping[str, Observation]) -> list
     return [*observed, Ended(time, number, 0, TrialState.COMPLETED, 0.0)]
 
 
-def _earlier(store: Store, campaign: Campaign, name: str) -> Iterator[Known]:
+def _earlier(store: Store, campaign: Campaign, name: str, units: Units) -> Iterator[Known]:
     """What another campaign found at settings that this one's space holds, in this one's units."""
     state = restore(store, name)
     earlier, history = state.campaign, state.history
-    units = {bound.metric: bound.unit for bound in campaign.constraints if bound.unit}
-    units |= {objective.metric: objective.unit for objective in campaign.objectives}
-    for objective in campaign.objectives:
-        if objective.curve is not None:  # earlier results are compared with this target
-            del units[objective.metric]
-            units |= {aim.metric: aim.unit for aim in objective.curve.aims}
+    wanted = {metric for objective in campaign.objectives for metric in measured(objective)}
+    wanted |= {bound.metric for bound in campaign.constraints}
     exchange = _exchange(earlier, campaign)
     for trial in history.trials.values():
-        outcomes = {m: o for m, o in trial.outcomes.items() if m in units}
+        outcomes = {
+            m: o
+            for m, o in trial.outcomes.items()
+            if m in wanted and m in units and _convertible(o.unit, units[m])
+        }
         setting = {n: exchange[n](trial.parameters[n]) for n in campaign.space.names}
         if trial.excluded or not outcomes or not campaign.space.feasible(setting):
             continue
@@ -113,9 +131,17 @@ def _numbers(convert: Callable[[float], float]) -> Callable[[Value], Value]:
     return lambda value: value if isinstance(value, str | bool) else convert(value)
 
 
+def _convertible(given: str, wanted: str) -> bool:
+    """A value that was given by hand in no unit or another one teaches nothing."""
+    try:
+        converter(given, wanted)
+    except UnitError:
+        return False
+    return True
+
+
 def _observation(outcome: Outcome, unit: str) -> Observation:
     """A prediction of an earlier campaign is as good here as an observation with its sem."""
-    unit = unit or outcome.unit
     sem = None if outcome.sem is None else abs(scale(outcome.unit, unit)(outcome.sem))
     mean = converter(outcome.unit, unit)(outcome.mean)
     source = outcome.source if isinstance(outcome, Observation) else ""

@@ -302,6 +302,4 @@ def _searched(trial: Trial) -> bool:
 
 def goodness(objective: Objective, value: float) -> float:
     """A value of the objective, signed so that larger is better."""
-    if objective.goal != "target":
-        return objective.sign * value
-    return -value if objective.point is None else -abs(value - objective.point)
+    return objective.sign * value if objective.point is None else -abs(value - objective.point)

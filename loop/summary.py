@@ -21,7 +21,7 @@ from campaigns.records import (
 from loop.history import Key
 from loop.reporting.constraints import constrained
 from loop.reporting.repeats import remeasured
-from loop.state import CampaignState
+from loop.state import CampaignState, goodness
 from loop.stopwatch import Stopwatch
 
 MOST_DECIMALS = 6
@@ -161,10 +161,7 @@ def standings(state: CampaignState) -> list[Standing]:
 
 def worth(state: CampaignState, value: float) -> float:
     """A value of the first objective turned so that larger is better."""
-    objective = state.campaign.objectives[0]
-    if objective.point is not None:
-        return -abs(value - objective.point)
-    return objective.sign * value
+    return goodness(state.campaign.objectives[0], value)
 
 
 def failures(state: CampaignState) -> dict[str, list[Trial]]:

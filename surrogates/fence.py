@@ -16,7 +16,7 @@ def fenced(seed: int) -> Iterator[None]:
     Ax and BoTorch draw from the global generators of torch, NumPy and `random`. Inside the block
     these follow from `seed` alone, and torch uses one thread, so that sums are added in one order.
     Warnings and log lines of the libraries (retried fits, jitter added to a Cholesky factor) are
-    kept from the user: a fit that fails for good still raises.
+    kept from the user: a fit that fails for good still raises, a ValueError.
     """
     import numpy as np
 
@@ -29,6 +29,7 @@ def fenced(seed: int) -> Iterator[None]:
         try:
             import torch
             from botorch.acquisition.multi_objective import logei
+            from botorch.exceptions.errors import ModelFittingError
 
             threads = torch.get_num_threads()
             with torch.random.fork_rng(devices=[]):
@@ -43,6 +44,8 @@ def fenced(seed: int) -> Iterator[None]:
                 logei._C, logei._load_attempted = None, True
                 try:
                     yield
+                except ModelFittingError as error:
+                    raise ValueError(f"no model fits the data: {error}") from error
                 finally:
                     logei._C, logei._load_attempted = kernel
                     torch.set_num_threads(threads)

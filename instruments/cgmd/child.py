@@ -95,10 +95,16 @@ def _silenced() -> Iterator[int]:
 
 def _limit(cpu_s: int, memory_gib: float) -> None:
     """A hang ends at a repeatable point; runaway neighbour lists do not take the machine along."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 5))
-    bytes_ = int(memory_gib * _GIB)
-    resource.setrlimit(resource.RLIMIT_AS, (bytes_, bytes_))
+    memory = int(memory_gib * _GIB)
+    for limit, soft, hard in (
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_CPU, cpu_s, cpu_s + 5),
+        (resource.RLIMIT_AS, memory, memory),
+    ):
+        allowed = resource.getrlimit(limit)[1]  # of whoever started this: it cannot be raised
+        if allowed != resource.RLIM_INFINITY:
+            soft, hard = min(soft, allowed), min(hard, allowed)
+        resource.setrlimit(limit, (soft, hard))
 
 
 def _die_with(parent: int) -> None:

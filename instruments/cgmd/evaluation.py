@@ -18,6 +18,8 @@ from instruments.computing import Payload
 
 TARGET: Final = "instruments.cgmd.evaluation:evaluate"
 _ROOT = Path(__file__).resolve().parents[2]
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_NAMES = {one.value: one.name for one in signal.Signals}
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -39,6 +41,7 @@ def evaluate(payload: Payload) -> Payload:
             errors="replace",
             cwd=folder,
             env=_environment(folder),
+            start_new_session=True,  # Ctrl-C in a terminal is meant for who asked, not for it
         ) as child:
             try:
                 output, errors = child.communicate(json.dumps(dict(payload)), payload["timeout_s"])
@@ -72,7 +75,7 @@ def answered(text: str) -> Payload:
 
 def ended(code: int, errors: str, payload: Payload) -> Payload:
     """Why a process that did not exit with 0 ended."""
-    if code == -signal.SIGKILL:
+    if -code in _FROM_OUTSIDE:
         return failed(FailureKind.CHANNEL_FAULT, "the simulation process was killed")
     if code == -signal.SIGXCPU:
         limit = payload["cpu_limit_s"]
@@ -80,7 +83,7 @@ def ended(code: int, errors: str, payload: Payload) -> Payload:
             FailureKind.NOT_CONVERGED, f"the simulation took more than {limit} s of CPU time"
         )
     if code < 0:
-        name = signal.Signals(-code).name
+        name = _NAMES.get(-code, f"signal {-code}")
         return failed(FailureKind.NOT_CONVERGED, f"the simulation crashed with {name}")
     last = errors.strip().rpartition("\n")[2]
     return failed(

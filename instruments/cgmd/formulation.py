@@ -10,6 +10,8 @@ from dataclasses import dataclass
 # doi 10.1002/batt.202000049: 159 particles of six diameters.
 DIAMETERS_UM = (2.5, 3.5, 4.5, 5.86, 8.28, 10.35)
 NUMBERS = (29, 36, 26, 23, 33, 12)
+WIDEST_UM = 1000.0
+MOST_OF_A_SIZE = 1e12
 
 
 def _positive(name: str, value: float) -> None:
@@ -27,6 +29,9 @@ class SizeClass:
     def __post_init__(self) -> None:
         _positive("diameter_um", self.diameter_um)
         _positive("number", self.number)
+        for name, most in (("diameter_um", WIDEST_UM), ("number", MOST_OF_A_SIZE)):
+            if getattr(self, name) > most:
+                raise ValueError(f"{name}: {getattr(self, name):g} is above the limit {most:g}")
 
 
 PUBLISHED_SIZES = tuple(SizeClass(d, float(n)) for d, n in zip(DIAMETERS_UM, NUMBERS, strict=True))

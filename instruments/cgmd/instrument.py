@@ -78,7 +78,8 @@ class SlurrySimulation(ComputedInstrument):
             "memory_limit_gib": self._options.memory_gib,
             "cpu_limit_s": _CPU_FLOOR_S + work // _PARTICLE_STEPS_PER_S,
         }
-        return Task(TARGET, {**model.payload(), **limits, "seed": list(job.seed)})
+        seed = [number % 2**64 for number in job.seed]  # seeds may not be negative
+        return Task(TARGET, {**model.payload(), **limits, "seed": seed})
 
     def seconds(self, job: Job) -> float:
         return NOMINAL_SECONDS[self._options.fidelity]

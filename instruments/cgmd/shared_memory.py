@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,4 +15,5 @@ def remove(process: int) -> None:
     A process that still uses the segment keeps it: only the name goes.
     """
     for segment in _FOLDER.glob(f"mpich_shm_{process:x}_*"):
-        segment.unlink(missing_ok=True)
+        with suppress(FileNotFoundError, PermissionError):  # gone, or another user's
+            segment.unlink()

@@ -87,7 +87,7 @@ def fit(evidence: Evidence) -> Model:
     """Fit one Gaussian process a metric (maximum a posteriori; priors of Hvarfner et al. 2024).
 
     Names never reach Ax: columns are x0, x1, …, metrics m0, m1, …
-    Raises botorch's ModelFittingError where no fit succeeds.
+    Raises what the fence makes a ValueError where no fit succeeds.
     """
     import torch
     from ax.core.search_space import SearchSpaceDigest

@@ -124,9 +124,12 @@ class MachineLearningSwarm:
         self, campaign: Campaign, history: History, n: int, rng: np.random.Generator
     ) -> list[Proposal]:
         """The swarm's share of n trials, so that it keeps its part of all trials."""
-        moved = sum(trial.meta.get("by") == SWARM for trial in history.trials.values())
-        asked = sum("by" in trial.meta for trial in history.trials.values())
-        share = round(self.swarm_share * (asked + n)) - moved
+        mine = [
+            trial.meta.get("by")
+            for trial in history.trials.values()
+            if trial.author == campaign.optimizer.kind and trial.purpose is Purpose.SEARCH
+        ]
+        share = round(self.swarm_share * (len(mine) + n)) - mine.count(SWARM)
         count = min(n, max(0, share))
         if not count:
             return []

@@ -95,7 +95,10 @@ def identified(state: CampaignState) -> Identification | None:
     rng = np.random.default_rng([campaign.seed, SALT])
     data = merged(evidence.data)
     learnt = closest(data, evidence.score.loss(data.y))
-    misfit = _Misfit(GaussianOutputs().fit(learnt, rng), objective.curve)
+    try:
+        misfit = _Misfit(GaussianOutputs().fit(learnt, rng), objective.curve)
+    except ValueError:  # data that no model fits tell nothing here; the report goes on without
+        return None
     space = campaign.space
     before = space.encode(space.sample(DRAWS, rng))
     after = compatible(before, misfit.log_likelihood, lambda x: _settled(space, x), rng)

@@ -160,7 +160,7 @@ def test_every_key_of_the_format_loads() -> None:
         Objective("E", "target", "1", 3.5),
     )
     low = Aim("low", 4.0, sd=0.5, weight=2.0, scale=2.0)
-    high = Aim("high", 9.0, sd=0.1, scale=4.5, log=True)
+    high = Aim("high", 9.0, sd=0.1, scale=0.5, log=True)
     assert campaign.objectives[2].target == Target("curve.csv", (low, high))
     assert campaign.constraints == (OutcomeConstraint("porosity", 0.25, 0.5),)
     assert campaign.optimizer.options == {"noise": "observed", "nested": {"list": [1, 2]}}

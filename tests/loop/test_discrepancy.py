@@ -12,6 +12,7 @@ from loop import amend
 from loop.benchmark import Task, run_one
 from loop.discrepancy import corrected
 from loop.inspection import inspect
+from loop.launch import create
 from loop.replay import verify
 from loop.restoring import restore
 from loop.store.store import Store
@@ -127,3 +128,56 @@ def test_an_instrument_that_does_not_measure_a_value_is_told_before_anything_run
 def test_a_bench_judges_the_discrepancy_of_the_true_values():
     points = run_one(Task(TEXT, FILES, "gp_ucb", 5))
     assert points[-1].true_value == pytest.approx(0.0, abs=1e-12)
+
+
+NO_UNITS = {**FILES, "curve.csv": CURVE.replace("1300,kg/m^3,5", "1.3,,0.005").encode()}
+
+
+def test_values_without_a_unit_are_in_the_instruments(store):
+    files = {**NO_UNITS, "old.csv": b"x,y,rho,eta\n3,2,1.3,2.0137527\n"}
+    made = parse(TEXT, files, {"start.results": "old.csv", "budget.trials": 2})
+    campaign_id = run(store, made)
+    trials = restore(store, campaign_id).history.trials
+    assert {trial.outcomes["rho"].unit for trial in trials.values()} == {"g/cm^3"}
+    assert trials[1].outcomes["misfit"].mean == pytest.approx(0.0, abs=1e-6)
+    later = parse(TEXT, FILES, {"start.campaigns": [campaign_id], "budget.trials": 1})
+    told = restore(store, run(store, later)).history.trials[1].outcomes
+    assert (told["rho"].mean, told["rho"].unit) == (pytest.approx(1300.0), "kg/m^3")
+
+
+def test_a_trial_given_before_any_other_has_the_instruments_unit(store):
+    campaign_id = create(store, parse(TEXT, NO_UNITS))
+    number = amend.add(store, campaign_id, {"x": 3, "y": 2}, {"rho": 1.3, "eta": 2.0})
+    assert restore(store, campaign_id).history.trials[number].outcomes["rho"].unit == "g/cm^3"
+
+
+def test_an_earlier_result_that_cannot_be_compared_is_bad_input():
+    files = {**FILES, "old.csv": b"x,y,rho,eta\n3,2,1300,0\n"}
+    with pytest.raises(CampaignError, match=r"line 2: eta: 0 has no logarithm"):
+        parse(TEXT, files, {"start.results": "old.csv"})
+
+
+def test_one_unit_a_value():
+    limit = {"constraints": [{"metric": "rho", "at_least": 1.0, "unit": "g/cm^3"}]}
+    with pytest.raises(CampaignError, match=r"constraints\[0\]: rho is in 'g/cm\^3' here, in 'kg"):
+        parse(TEXT, FILES, limit)
+    same = {"constraints": [{"metric": "rho", "at_least": 1.0, "unit": "kg/m^3"}]}
+    assert parse(TEXT, FILES, same).constraints[0].unit == "kg/m^3"
+
+
+@pytest.mark.parametrize("name", ["rho", "eta"])
+def test_the_discrepancy_has_a_name_of_its_own(name):
+    with pytest.raises(CampaignError, match="is measured; name the discrepancy apart"):
+        campaign(objectives__0__metric=name)
+
+
+def test_the_discrepancy_is_not_called_like_another_metric_of_the_instrument():
+    files = {**FILES, "curve.csv": b"metric,value\nrho,1300\n"}
+    changes = {"objectives.0.metric": "eta", "objectives.0.target.log": []}
+    with pytest.raises(CampaignError, match="give the discrepancy a name of its own"):
+        inspect(parse(TEXT, files, changes))
+
+
+def test_a_ratio_is_a_share_where_logarithms_are_compared():
+    scaled = campaign(objectives__0__target__scales="10 %").objectives[0].curve
+    assert [aim.scale for aim in scaled.aims] == pytest.approx([130.0, 0.1])

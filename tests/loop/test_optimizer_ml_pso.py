@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from functools import cache
 
 import numpy as np
@@ -262,3 +263,16 @@ def test_a_campaign_is_derived_again_bit_for_bit(rounds):
     repeats = [t for t in state.history.trials.values() if t.purpose is Purpose.CONFIRM]
     winner = [t for t in repeats if dict(t.parameters) == dict(state.recommendation.parameters)]
     assert len(winner) >= 4
+
+
+def test_beside_other_optimizers_it_keeps_its_share():
+    bench = Bench(campaign())
+    members = {"mine": {"kind": "ml_pso"}, "other": {"kind": "ml_pso"}, "far": {"kind": "sobol"}}
+    bench.optimizer = registry.create("portfolio", {"members": members})
+    asked = Counter()
+    for _ in range(2):
+        proposals = bench.ask(12)
+        asked.update((p.author, p.meta.get("by")) for p in proposals)
+        for number in bench.proposed(proposals):
+            bench.measure(number)
+    assert {asked[name, by] for name in ("mine", "other") for by in ("swarm", "surrogate")} == {4}
