@@ -17,6 +17,7 @@ CASES = {
     "random": lambda: hill("random", channels=3, budget="trials = 40"),
     "rounds": lambda: hill("gp_ucb", channels=4, rounds=True, budget="trials = 24"),
     "bandit": lambda: hill("bayes_gap", channels=2, budget="trials = 16"),
+    "swarm": lambda: hill("pso", channels=4, budget="trials = 40"),
     "early prediction": lambda: charging("faults = { channel_hang = 0.2, nan = 0.1 }"),
     "gaps": lambda: charging("faults = { data_gap = 0.6 }", {"budget.trials": 8}),
 }
