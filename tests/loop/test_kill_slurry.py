@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from campaigns.campaign import Campaign, parse
@@ -49,22 +49,6 @@ def campaign() -> Campaign:
     return parse(TEXT, {"curve.csv": CURVE})
 
 
-def processes() -> dict[int, int]:
-    """Every process that runs now, with its parent."""
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)
-    return {int(pid): int(parent) for pid, parent in map(str.split, listed.stdout.splitlines())}
-
-
-def started_by(pid: int) -> set[int]:
-    """The processes that come from one, however far down."""
-    parents, found = processes(), {pid}
-    while True:
-        more = {child for child, parent in parents.items() if parent in found} - found
-        if not more:
-            return found - {pid}
-        found |= more
-
-
 def whole(path: Path) -> tuple[list[tuple[str, dict[str, object]]], float]:
     with Store.open(f"sqlite:///{path}") as store:
         campaign_id = create(store, campaign())
@@ -101,11 +85,11 @@ def test_no_simulation_outlives_its_engine(tmp_path):
         campaign_id = create(store, campaign())
     pid = spawn(path, campaign_id)
     deadline = time.monotonic() + 60.0
-    while len(running := started_by(pid)) < 4 and time.monotonic() < deadline:
+    while (
+        len(running := psutil.Process(pid).children(recursive=True)) < 4
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.02)  # two workers, a simulation each
     assert len(running) >= 4
     assert kill_after(pid, 0.0)
-    deadline = time.monotonic() + 20.0
-    while running & processes().keys() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not running & processes().keys()
+    assert psutil.wait_procs(running, timeout=20.0)[1] == []
