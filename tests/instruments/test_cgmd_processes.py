@@ -49,7 +49,10 @@ def test_a_silent_process_is_a_failure():
     ("code", "kind", "said"),
     [
         (-signal.SIGKILL, "channel_fault", "the simulation process was killed"),
+        (-signal.SIGTERM, "channel_fault", "the simulation process was killed"),
+        (-signal.SIGINT, "channel_fault", "the simulation process was killed"),
         (-signal.SIGSEGV, "not_converged", "the simulation crashed with SIGSEGV"),
+        (-35, "not_converged", "the simulation crashed with signal 35"),
         (-signal.SIGXCPU, "not_converged", "the simulation took more than 20 s of CPU time"),
         (1, "channel_fault", "the simulation did not run: ImportError: no libmpi"),
     ],
@@ -154,6 +157,36 @@ def test_a_simulation_dies_with_the_process_that_waits_for_it():
     while alive(simulation) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not alive(simulation)
+
+
+@needs_lammps
+def test_a_machine_that_allows_less_is_no_obstacle():
+    code = (
+        "import json, resource, sys\n"
+        "from instruments.cgmd.evaluation import evaluate\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))\n"
+        "resource.setrlimit(resource.RLIMIT_CPU, (600, 600))\n"
+        "print(json.dumps(evaluate(json.loads(sys.stdin.read()))))"
+    )
+    asked = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        input=json.dumps(payload()),
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert json.loads(asked.stdout)["ok"], asked.stdout
+
+
+@needs_lammps
+def test_ctrl_c_in_a_terminal_does_not_reach_the_simulation():
+    answers = []
+    work = payload("full", {"timeout_s": 5.0})
+    thread = threading.Thread(target=lambda: answers.append(evaluate(work)))
+    thread.start()
+    assert os.getpgid(simulation_of(os.getpid())) != os.getpgrp()
+    thread.join()
 
 
 @needs_lammps
