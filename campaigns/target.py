@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
 from campaigns.listing import MOST_TOLD, Listing, number
-from campaigns.problems import CampaignError, unknown
+from campaigns.problems import CampaignError, listed, unknown
 from campaigns.schema import TargetTable
 
 Amount: TypeAlias = float | str  # a number, or "N %" of the value it belongs to
@@ -197,4 +197,5 @@ def _unmatched(table: TargetTable, metrics: Iterable[str]) -> Iterator[str]:
         given = getattr(table, key)
         for name in given if isinstance(given, dict | list) else ():
             if not any(fnmatchcase(metric, name) for metric in there):
-                yield f"{key}: '{name}': {unknown('value', name, there)}"
+                what = f"none of the values in {table.file} ({listed(there)})"
+                yield f"{key}: '{name}' is {what}; take it out of objectives.target.{key}"

@@ -34,7 +34,7 @@ def outside(card: Card, parameters: Setting) -> list[Problem]:
 def _violation(card: SettingCard, value: Value) -> str:
     if card.options:
         return "" if value in card.options else f"{value!r} is none of {list(card.options)}"
-    if isinstance(value, str):
+    if isinstance(value, str | bool):
         return f"{value!r} is not a number"
     if not math.isfinite(value):
         return f"{value!r} is not finite"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from campaigns.campaign import Campaign
 from campaigns.records import Prediction, Proposal, Purpose, Recommendation, Setting, Value
+from loop.confirming import best_repeated
 from loop.events import Proposed, ProposedTrial, Recommended
 from loop.history import History
 from loop.optimizers.base import Exhausted, NothingToRecommend, Optimizer
@@ -88,9 +89,10 @@ def stop(
 
 
 def recommend(optimizer: Optimizer, campaign: Campaign, history: History) -> Recommended | None:
-    """The optimiser's recommendation, or None while nothing is known. Raises BadProposal."""
+    """The optimiser's recommendation, or None while nothing is known; the best of the repeated
+    winners once there are enough of them. Raises BadProposal."""
     try:
-        recommendation = optimizer.recommend(campaign, history)
+        recommendation = best_repeated(campaign, history) or optimizer.recommend(campaign, history)
     except NothingToRecommend:
         return None
     except (ValueError, ArithmeticError, RuntimeError) as error:

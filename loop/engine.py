@@ -8,6 +8,7 @@ from campaigns.records import Recommendation
 from loop import budget, derive
 from loop.agenda import Agenda
 from loop.attendance import Attendance
+from loop.confirming import MOST_WINNERS
 from loop.dispatch import Dispatch
 from loop.early import TrainingFailed
 from loop.events import Finished, Fitted
@@ -165,7 +166,9 @@ class Engine:
         state = self.state
         key = state.history.key(winner.parameters)
         overdue = budget.overdue(state, self.lab.clock.now())
-        return state.campaign.recommend.confirm > 0 and key not in state.confirmed and not overdue
+        enough = len(state.confirmed) >= MOST_WINNERS
+        wanted = state.campaign.recommend.confirm > 0 and key not in state.confirmed
+        return wanted and not enough and not overdue
 
     def _finish(self, status: str, reason: str) -> None:
         self._journal.append([Finished(self._journal.now, status, reason)])

@@ -35,7 +35,7 @@ def inspect(campaign: Campaign) -> Card:
     except (ValueError, KeyError) as error:
         problems += _lines(error, "instrument.options")
     problems += _predictor_problems(campaign)
-    problems += _execution_problems(campaign)
+    problems += execution_problems(campaign)
     problems += _plan_problems(campaign)
     if problems or card is None:
         raise CampaignError(problems)
@@ -165,7 +165,7 @@ def _predictor_problems(campaign: Campaign) -> list[str]:
     return []
 
 
-def _execution_problems(campaign: Campaign) -> list[str]:
+def execution_problems(campaign: Campaign) -> list[str]:
     """A cluster that cannot be reached; no matter where nothing is computed elsewhere."""
     spec, instrument = campaign.execution, instruments.target(campaign.instrument.kind)
     if spec.kind != "dask" or not issubclass(instrument, Computed):

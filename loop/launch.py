@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from loop.early import EarlyPredictor
 from loop.engine import Engine
 from loop.environment import environment
 from loop.events import Body, Changed, Created, EngineStarted
-from loop.inspection import inspect
+from loop.inspection import execution_problems, inspect
 from loop.journal import Listener
 from loop.lab import Lab
 from loop.opening import opened, simulated
@@ -90,14 +90,40 @@ def engine(
             raise CampaignError(
                 [f"{campaign_id}: was recorded elsewhere; it can be read and audited, not run on"]
             )
-        if changes or not state.over:
-            _journal(store, campaign_id, state, lease, _openings(state, lease, changes or {}))
-        clock = SimulatedClock(state.now) if simulated(state.campaign) else RealClock()
-        with opened(state.campaign, clock, len(state.attempts)) as instrument:
+        changed = _changed(state.campaign, changes or {})
+        clock = SimulatedClock(state.now) if simulated(changed) else RealClock()
+        with _instrument(changed, clock, len(state.attempts)) as instrument:
+            # not before the instrument is there: a change that cannot be served is not journalled
+            if changes or not state.over:
+                _journal(store, campaign_id, state, lease, _openings(state, lease, changes or {}))
             lab = _lab(store, campaign_id, state.campaign, instrument, clock)
             yield Engine(store, campaign_id, state, lab, lease, listener, growth)
     finally:
         store.release(lease)
+
+
+def _changed(campaign: Campaign, changes: Mapping[str, Any]) -> Campaign:
+    """The campaign with the changes. Raises CampaignError, also for a cluster that is not there."""
+    for path, value in changes.items():
+        campaign = campaign.changed(path, value)
+    if any(path.startswith("execution.") for path in changes):
+        problems = execution_problems(campaign)
+        if problems:
+            raise CampaignError(problems)
+    return campaign
+
+
+@contextmanager
+def _instrument(campaign: Campaign, clock: Clock, running: int) -> Iterator[Instrument]:
+    """The campaign's instrument. Raises CampaignError where it cannot be opened here."""
+    with ExitStack() as stack:
+        try:
+            instrument = stack.enter_context(opened(campaign, clock, running))
+        except CampaignError:
+            raise
+        except ValueError as error:
+            raise CampaignError([str(error)]) from error
+        yield instrument
 
 
 def _lab(

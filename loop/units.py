@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     import pint
 
 
+# what pint raises for texts that are no units at all, such as "g cm-3" or "g/0"
+UNREADABLE = (
+    TypeError, AssertionError, ZeroDivisionError, AttributeError, ValueError, SyntaxError, KeyError,
+)  # fmt: skip
+
+
 class UnitError(ValueError):
     """A unit is not known, or two units measure different things."""
 
@@ -36,7 +42,18 @@ def converter(source: str, target: str) -> Callable[[float], float]:
         raise UnitError(f"{', '.join(error.unit_names)!r} is not a unit") from error
     except pint.DimensionalityError as error:
         raise UnitError(f"{source!r} cannot be converted to {target!r}") from error
+    except UNREADABLE as error:
+        wrong = next((one for one in (target, source) if not _readable(registry, one)), source)
+        raise UnitError(f"{wrong!r} is not a unit; write it like g/cm^3 or Pa*s") from error
     return lambda value: float(registry.Quantity(value, given).to(wanted).magnitude)
+
+
+def _readable(registry: pint.UnitRegistry[float], unit: str) -> bool:
+    try:
+        registry.Unit(_spelt(unit))
+    except (*UNREADABLE, ValueError):
+        return False
+    return True
 
 
 def scale(source: str, target: str) -> Callable[[float], float]:

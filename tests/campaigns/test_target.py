@@ -106,8 +106,16 @@ def test_a_value_without_a_logarithm_is_told_by_name():
         (b"metric,valu\na,1\n", {}, "'valu': unknown column; allowed: metric, value"),
         (b"metric,value\na,x\nb,2\n", {}, "line 2: column 'value': 'x' is no finite number"),
         (b"metric,value\na,1\na,2\n", {}, "line 3: 'a' stands there twice"),
-        (b"metric,value\na,1\n", {"weights": {"b": 1.0}}, "weights: 'b': unknown value"),
-        (b"metric,value\na,1\n", {"log": ["vis*"]}, "log: 'vis*': unknown value"),
+        (
+            b"metric,value\na,1\n",
+            {"weights": {"b": 1.0}},
+            "weights: 'b' is none of the values in t.csv (a)",
+        ),
+        (
+            b"metric,value\na,1\n",
+            {"log": ["vis*"]},
+            "log: 'vis*' is none of the values in t.csv (a)",
+        ),
         (b"metric,value\na,-1\n", {"log": ["a"]}, "'a': -1 has no logarithm"),
         (b"metric,value\na,1\n", {"scales": "ten"}, "'ten' is not allowed"),
         (b"metric,value\na,0\n", {"scales": "10 %"}, "the scale 0 must be above 0"),

@@ -1,5 +1,7 @@
 """Units are converted once, and a wrong one is an error, never a factor."""
 
+import re
+
 import pytest
 
 from loop.units import UnitError, converter, scale
@@ -29,3 +31,11 @@ def test_a_deviation_has_no_zero_point():
 def test_what_cannot_be_converted_is_an_error(source, target):
     with pytest.raises(UnitError):
         converter(source, target)
+
+
+@pytest.mark.parametrize("unit", ["g cm-3", "g/0", "()", "g^cm", "g+cm", "Pa*s-1", "$"])
+def test_a_text_that_is_no_unit_is_told_by_name(unit):
+    for source, target in ((unit, "g/cm^3"), ("g/cm^3", unit)):
+        with pytest.raises(UnitError, match=re.escape(repr(unit))) as told:
+            converter(source, target)
+        assert "\n" not in str(told.value)
