@@ -159,6 +159,11 @@ class Space:
             size = min(4 * size, 1 << 16)
         return found[:n]
 
+    def landed(self, x: NDArray[np.float64]) -> list[Setting]:
+        """`decode`, with the sums repaired where there are any; other rules may be broken."""
+        settings = self.decode(x)
+        return [self.repair(setting) for setting in settings] if self.sums else settings
+
     def repair(self, setting: Setting) -> Setting:
         """The nearest complete setting (Euclidean, in the parameters' units) in which the `sums`
         hold; only real-valued parameters are moved, within their bounds. Where they cannot make

@@ -122,9 +122,10 @@ def conclude(
 ) -> list[Body]:
     """The events that end an attempt whose job is over, failure rules applied."""
     if result.state is JobState.FINISHED:
-        failure = _unusable(campaign, exchange, result)
-        if failure is None:
-            return _completed(campaign, exchange, trial, attempt, progress, result, time)
+        seen = _observations(campaign, exchange, result)
+        if not isinstance(seen, Failure):
+            return _completed(seen, trial, attempt, progress, time)
+        failure = seen
     else:
         kind = result.failure or FailureKind.ABORTED
         failure = Failure(kind, result.reason or kind.value)
@@ -144,25 +145,24 @@ def stopped(
 
 
 def _completed(
-    campaign: Campaign,
-    exchange: Exchange,
+    seen: Mapping[str, Observation],
     trial: Trial,
     attempt: Attempt,
     progress: Progress,
-    result: Result,
     time: float,
 ) -> list[Body]:
-    seen = {metric: exchange.observation(metric, one) for metric, one in result.scalars.items()}
     events: list[Body] = [
-        Observed(time, trial.number, attempt.number, observation)
-        for observation in completed(campaign, seen).values()
+        Observed(time, trial.number, attempt.number, observation) for observation in seen.values()
     ]
     state = TrialState.COMPLETED
     return [*events, Ended(time, trial.number, attempt.number, state, progress.hours)]
 
 
-def _unusable(campaign: Campaign, exchange: Exchange, result: Result) -> Failure | None:
-    """Why a finished job's numbers cannot be used: missing, unknown, not finite, odd units."""
+def _observations(
+    campaign: Campaign, exchange: Exchange, result: Result
+) -> Mapping[str, Observation] | Failure:
+    """What a finished job measured, or why its numbers cannot be used: missing, unknown, not
+    finite, odd units, not to be compared with a target."""
     for metric in (name for one in campaign.objectives for name in measured(one)):
         if metric not in result.scalars:
             return Failure(FailureKind.DATA_GAP, f"{metric} was not measured")
@@ -177,10 +177,9 @@ def _unusable(campaign: Campaign, exchange: Exchange, result: Result) -> Failure
         except ValueError as error:
             return Failure(FailureKind.DATA_GAP, f"{metric}: {error}")
     try:
-        completed(campaign, seen)
+        return completed(campaign, seen)
     except ValueError as error:
         return Failure(FailureKind.DATA_GAP, str(error))
-    return None
 
 
 def _failed(

@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from campaigns.campaign import Campaign
-from campaigns.records import Bound, Estimate, Purpose, Recommendation
+from campaigns.records import Estimate, Outcome, Purpose, Recommendation
 from loop.history import History, Key
+from loop.state import goodness
 
 if TYPE_CHECKING:
     from campaigns.records import Trial
@@ -33,19 +34,22 @@ def best_repeated(campaign: Campaign, history: History) -> Recommendation | None
     an outcome. The interval is Student's, from the scatter of the repeats; a single repeat has that
     of its own standard error.
     """
+    if campaign.recommend.confirm == 0:
+        return None
     repeated = winners(history)
     if len(repeated) < MOST_WINNERS or len(campaign.objectives) != 1:
         return None
     if any(not trial.state.terminal for trials in repeated.values() for trial in trials):
         return None
     objective = campaign.objectives[0]
-    told = {key: _outcomes(trials, objective.metric) for key, trials in repeated.items()}
-    means = {
-        key: math.fsum(m for m, _ in found) / len(found) for key, found in told.items() if found
-    }
+    told: dict[Key, list[Outcome]] = {}
+    for trial, outcome in history.outcomes(objective.metric):
+        if trial.purpose is Purpose.CONFIRM:
+            told.setdefault(history.key(trial.parameters), []).append(outcome)
+    means = {key: math.fsum(one.mean for one in found) / len(found) for key, found in told.items()}
     if not means:
         return None
-    best = max(means, key=lambda key: _goodness(campaign, means[key]))
+    best = max(means, key=lambda key: goodness(objective, means[key]))
     half = _half_width(told[best], campaign.recommend.level)
     estimate = Estimate(
         means[best], means[best] - half, means[best] + half, campaign.recommend.level,
@@ -55,26 +59,12 @@ def best_repeated(campaign: Campaign, history: History) -> Recommendation | None
     return Recommendation(dict(last.parameters), {objective.metric: estimate}, trial=last.number)
 
 
-def _goodness(campaign: Campaign, value: float) -> float:
-    from loop.state import goodness
-
-    return goodness(campaign.objectives[0], value)
-
-
-def _outcomes(trials: list[Trial], metric: str) -> list[tuple[float, float]]:
-    """Mean and standard error (0 where it is not known) of each repeat that may be learnt from."""
-    seen = [trial.outcomes.get(metric) for trial in trials if not trial.excluded]
-    return [
-        (one.mean, one.sem or 0.0) for one in seen if one is not None and one.bound is Bound.EXACT
-    ]
-
-
-def _half_width(found: list[tuple[float, float]], level: float) -> float:
+def _half_width(found: list[Outcome], level: float) -> float:
     from scipy.stats import norm, t
 
     n = len(found)
     if n == 1:
-        return float(norm.ppf(0.5 + level / 2.0)) * found[0][1]
-    mean = math.fsum(m for m, _ in found) / n
-    spread = math.fsum((m - mean) ** 2 for m, _ in found) / (n - 1)
+        return float(norm.ppf(0.5 + level / 2.0)) * (found[0].sem or 0.0)
+    mean = math.fsum(one.mean for one in found) / n
+    spread = math.fsum((one.mean - mean) ** 2 for one in found) / (n - 1)
     return float(t.ppf(0.5 + level / 2.0, n - 1)) * math.sqrt(spread / n)

@@ -82,7 +82,7 @@ class Search:
 
     def usable_at(self, x: Array) -> list[Setting]:
         """The usable settings that unit-cube points (k x d) stand for."""
-        return self.candidates.usable(settled(self.candidates.campaign.space, x))
+        return self.candidates.usable(self.candidates.campaign.space.landed(x))
 
     def _ranked(self, settings: Sequence[Setting], score: Callable[[Array], Array]) -> _Ranked:
         named = self.candidates.open(settings)
@@ -123,14 +123,6 @@ def _apart(x: Array, n: int) -> Array:
         chosen.append(int(distance.argmax()))
         distance = np.minimum(distance, ((x - x[chosen[-1]]) ** 2).sum(axis=1))
     return x[chosen]
-
-
-def settled(space: Space, x: Array) -> list[Setting]:
-    """The settings nearest to unit-cube points (k x d), moved onto the sums where there are any."""
-    settings = space.decode(x)
-    if not space.sums:
-        return settings
-    return [space.complete(space.repair(setting)) for setting in settings]
 
 
 def widened(search: Search, anchors: Sequence[Setting], size: int) -> list[Setting]:

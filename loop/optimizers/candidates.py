@@ -140,9 +140,7 @@ def pool(
     count = max(1, n // LOCAL_SHARE)
     start = space.encode([near[i % len(near)] for i in range(count)])
     steps = rng.choice(LOCAL_STEPS, size=(count, 1))
-    local = space.decode(start + steps * (space.encode(spread[:count]) - start))
-    if space.sums:
-        local = [space.repair(setting) for setting in local]
+    local = space.landed(start + steps * (space.encode(spread[:count]) - start))
     found = [*near, *(s for s in local if space.feasible(s)), *spread[count:]]
     return _different(space, found)
 

@@ -14,7 +14,7 @@ from campaigns.records import Estimate, Proposal, Purpose, Recommendation, Setti
 from loop.optimizers.base import Exhausted, NothingToRecommend
 from loop.optimizers.candidates import Answer, fill
 from loop.optimizers.output_evidence import OutputEvidence
-from loop.optimizers.output_search import OutputSearch
+from loop.optimizers.output_search import SURROGATE, OutputSearch
 from loop.optimizers.pso import ParticleSwarm
 from loop.optimizers.recommending import best_observed
 from loop.optimizers.sobol import spread
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from campaigns.campaign import Campaign
     from loop.history import History
 
-SWARM, SURROGATE = "swarm", "surrogate"
+SWARM = "swarm"  # on a trial's meta, like SURROGATE
 BELIEFS = 512  # functions drawn to tell how sure a recommendation is
 WORTH_A_CHANGE = 0.1  # of a measurement's noise: what a new winner must promise over a repeated one
 SALT = 0x0C5  # keeps a recommendation's generator apart from all others
@@ -88,9 +88,8 @@ class MachineLearningSwarm:
         for proposal in self._moves(campaign, history, n, rng):
             answer.take(proposal.parameters, {**proposal.meta, "by": SWARM})
         if len(evidence.settings) < self._needed(campaign):
-            missing = answer.missing
-            spread(answer, campaign, history, missing)
-            _mark(answer, missing)
+            spread(answer, campaign, history, answer.missing)
+            _mark(answer)
         elif answer.missing:
             self._pick(campaign, evidence, answer, rng)
         if answer.missing:  # rules that hardly a point meets, or a space that is almost used up
@@ -114,7 +113,9 @@ class MachineLearningSwarm:
             raise NothingToRecommend("no setting with an outcome meets the outcome constraints")
         if campaign.recommend.among == "space":
             search = OutputSearch(campaign.space, evidence, model, self.candidates, rng)
-            found += [s for s in search.best(1) if not history.infeasible(s)]
+            best = search.best()
+            if best is not None and not history.infeasible(best):
+                found.append(best)
         return _recommended(campaign, history, evidence, model, found)
 
     def _needed(self, campaign: Campaign) -> int:
@@ -152,11 +153,10 @@ class MachineLearningSwarm:
         search.draw_into(answer, answer.missing)
 
 
-def _mark(answer: Answer, count: int) -> None:
-    """Name the surrogate as what chose the last `count` proposals."""
-    first = len(answer.proposals) - count
+def _mark(answer: Answer) -> None:
+    """Name the surrogate as what chose the proposals that are not the swarm's."""
     for i, proposal in enumerate(answer.proposals):
-        if i >= first and "by" not in proposal.meta:
+        if "by" not in proposal.meta:
             answer.proposals[i] = replace(proposal, meta={**proposal.meta, "by": SURROGATE})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,7 @@ from surrogates.outputs import Array, OutputModel
 if TYPE_CHECKING:
     from campaigns.space import Space
 
+SURROGATE = "surrogate"  # on a trial's meta: who asked for it
 BEST = 5  # settings around which the pool is denser
 STEPS = (0.1, 0.05, 0.025, 0.0125)  # sd of the steps in the unit cube, one round of search each
 TRIES = 256  # settings looked at in a round
@@ -51,21 +51,22 @@ class OutputSearch:
 
     def best_into(self, answer: Answer) -> None:
         """Add the setting with the smallest loss by the model's mean, if it may be asked for."""
-        for setting in self.best(1):
-            if answer.allows(setting):
-                answer.take(setting, {"by": "surrogate"})
-                return
-        if self._pool:
+        best = self.best()
+        if best is None:
+            return
+        if answer.allows(best):
+            answer.take(best, {"by": SURROGATE})
+        else:
             self._take_first(answer, np.argsort(self.expected(self._points), kind="stable"))
 
-    def best(self, count: int) -> list[Setting]:
-        """The `count` settings of least expected loss in the pool, each moved on to the best one
-        in its neighbourhood."""
+    def best(self) -> Setting | None:
+        """The setting of least expected loss in the pool, moved on to the best one in its
+        neighbourhood; None where every setting is ruled out."""
         if not self._pool:
-            return []
+            return None
         expected = self.expected(self._points)
         order = np.argsort(np.where(self._evidence.hopeful(self._points), expected, np.inf))
-        return [self._refined(self._pool[i]) for i in order[:count]]
+        return self._refined(self._pool[int(order[0])])
 
     def expected(self, x: Array) -> Array:
         """Loss to be expected at settings (m x d), the model's own doubt counted as noise."""
@@ -83,9 +84,7 @@ class OutputSearch:
         return setting
 
     def _landed(self, points: Array) -> list[Setting]:
-        settings: Sequence[Setting] = self._space.decode(points)
-        if self._space.sums:
-            settings = [self._space.repair(setting) for setting in settings]
+        settings = self._space.landed(points)
         return [s for s in settings if self._space.feasible(s) and self._open(s)]
 
     def _open(self, setting: Setting) -> bool:
@@ -94,5 +93,5 @@ class OutputSearch:
     def _take_first(self, answer: Answer, order: Places) -> None:
         for place in order:
             if answer.allows(self._pool[int(place)]):
-                answer.take(self._pool[int(place)], {"by": "surrogate"})
+                answer.take(self._pool[int(place)], {"by": SURROGATE})
                 return

@@ -112,9 +112,7 @@ def _take_feasible(
     misses = 0
     while answer.missing > until and misses < MOST_DRAWS:
         number, point = next(points)
-        setting: Setting = space.decode(point[None, :])[0]
-        if space.sums:
-            setting = space.repair(setting)
+        setting: Setting = space.landed(point[None, :])[0]
         if space.feasible(setting) and answer.allows(setting):
             answer.take(setting, {POINT: number})
             misses = 0

@@ -58,8 +58,7 @@ class Landing:
         return next((s for s in listing(self.space) if self.answer.allows(s)), None)
 
     def _settled(self, point: Array) -> Setting:
-        setting = self.space.decode(point[None, :])[0]
-        return self.space.repair(setting) if self.space.sums else setting
+        return self.space.landed(point[None, :])[0]
 
     def _nearest(self, target: Array) -> Setting | None:
         candidates = self.space.candidates

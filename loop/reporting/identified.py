@@ -170,9 +170,7 @@ class _Misfit:
 
 def _settled(space: Space, x: Array) -> tuple[Array, NDArray[np.bool_]]:
     """The settings nearest to points (m x d) as the space codes them, and which are feasible."""
-    settings = space.decode(x)
-    if space.sums:
-        settings = [space.repair(setting) for setting in settings]
+    settings = space.landed(x)
     allowed = np.ones(len(x), dtype=bool)
     if space.derived or space.constraints or space.sums or space.exclude:  # bounds hold already
         allowed = np.array([space.feasible(setting) for setting in settings], dtype=bool)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from campaigns.records import Purpose, Trial, TrialState
 from campaigns.space import Choice, Continuous, Integer, Parameter
+from loop.optimizers.swarm import PARTICLE
 from loop.reporting.drawing import (
     BLUE,
     GREEN,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PARTICLE, BY = "particle", "by"  # on a trial's meta
+BY = "by"  # on a trial's meta
 PANELS = 9
 COLUMNS = 3
 SWARMS = (BLUE, PURPLE)  # further swarms of one campaign take them in turn
