@@ -21,8 +21,8 @@ from instruments.cgmd.evaluation import evaluate
 from instruments.cgmd.instrument import SETTINGS, SlurrySimulation
 from instruments.cgmd.metrics import DENSITY, PROFILE
 from instruments.cgmd.numerics import Fidelity
+from instruments.clock import SimulatedClock
 from instruments.computing import Payload
-from loop.clock import SimulatedClock
 
 START = datetime(2000, 1, 1, tzinfo=UTC)
 MID_NUMERICS: Sequence[tuple[str, dict[str, Any]]] = (

@@ -30,8 +30,8 @@ from campaigns.campaign import Campaign, load
 from campaigns.records import TrialState
 from campaigns.target import Target
 from instruments.base import Job, JobState
+from instruments.clock import SimulatedClock
 from instruments.registry import open_instrument
-from loop.clock import SimulatedClock
 from loop.launch import create, engine
 from loop.store.store import Store
 from loop.threads import before_imports

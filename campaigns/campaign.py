@@ -35,23 +35,25 @@ from campaigns.schema import (
     OptimizerSpec,
     RecommendSpec,
     RivalSpec,
+    StepSpec,
     TrainingSpec,
 )
 from campaigns.space import Space
 from campaigns.space_table import build_space
 from campaigns.start import Measured, StartSpec, build_start
+from campaigns.steps import Step, build_steps
 
 __all__ = [
     "Budget", "Campaign", "CampaignError", "EarlyPredictionSpec", "ExecutionSpec", "FailureRule",
     "InstrumentSpec", "Known", "Measured", "OptimizerSpec", "RecommendSpec", "RivalSpec",
-    "StartSpec", "TrainingSpec", "literal", "load", "parse", "schema", "shipped",
+    "StartSpec", "Step", "StepSpec", "TrainingSpec", "literal", "load", "parse", "schema",
+    "shipped",
 ]  # fmt: skip
 
 LARGEST_FILE = 64 << 20  # bytes: a campaign carries its files along
 
 CHANGEABLE = (
     *(f"budget.{name}" for name in Budget.model_fields),
-    "instrument.channels",
     *(f"execution.{name}" for name in ExecutionSpec.model_fields),
 )
 
@@ -68,7 +70,7 @@ class Campaign:
     constraints: tuple[OutcomeConstraint, ...]
     optimizer: OptimizerSpec
     recommend: RecommendSpec
-    instrument: InstrumentSpec
+    steps: tuple[Step, ...]  # at least one; a campaign with [instrument] has one without a name
     early_prediction: EarlyPredictionSpec | None
     failures: Mapping[FailureKind, FailureRule]
     start: StartSpec
@@ -79,16 +81,28 @@ class Campaign:
     files: Mapping[str, bytes]  # content of every file the text names, by the name as written
     digest: str  # sha256 over text and files
 
+    @property
+    def instrument(self) -> InstrumentSpec:
+        """The instrument that trials come to first; the only one where there are no steps."""
+        return self.steps[0].instrument
+
     def changed(self, path: str, value: Any) -> Campaign:
         """The campaign with another budget, number of channels or place of computing (None takes
         a value away). Raises CampaignError for any other path and for values not allowed."""
-        if path not in CHANGEABLE:
-            what = unknown("change", path, CHANGEABLE)
+        allowed = self._changeable()
+        if path not in allowed:
+            what = unknown("change", path, allowed)
             raise CampaignError([f"{path}: cannot be changed once the campaign runs; {what}"])
         changes = {path: value}
         if path == "execution.kind" and value != "dask":
             changes["execution.address"] = None  # it belongs to the cluster that is left
         return replace(parse(self.text, self.files, changes), space=self.space)
+
+    def _changeable(self) -> tuple[str, ...]:
+        """Paths that may change; the channels of a step are `steps.0.channels`."""
+        if not self.steps[0].name:
+            return (*CHANGEABLE, "instrument.channels")
+        return (*CHANGEABLE, *(f"steps.{i}.channels" for i in range(len(self.steps))))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Campaign) and self.digest == other.digest
@@ -256,6 +270,9 @@ def _parsed(
     objectives = build_objectives(sections, files, mistakes)
     constraints = build_constraints(sections, mistakes)
     mistakes += target_mistakes(objectives, constraints)
+    steps = build_steps(sections.get("instrument"), sections.get("steps"), mistakes)
+    if not {"instrument", "steps"} & tables.keys():
+        mistakes.append("instrument: is missing; [instrument] or [[steps]] is needed")
     space: Space | None = None
     start = StartSpec()
     try:
@@ -272,6 +289,7 @@ def _parsed(
     return Campaign(
         **{name: sections[name] for name in _COPIED},
         space=space,
+        steps=steps,
         objectives=objectives,
         constraints=constraints,
         failures=MappingProxyType(dict(sections["failures"].rules())),
@@ -290,7 +308,7 @@ def _entries(tables: Mapping[str, Any], *names: str) -> int:
 Outcomes: TypeAlias = tuple[Objective | OutcomeConstraint, ...]
 
 _COPIED = (
-    "name", "description", "seed", "optimizer", "recommend", "instrument", "early_prediction",
+    "name", "description", "seed", "optimizer", "recommend", "early_prediction",
     "execution", "bench", "budget",
 )  # fmt: skip
 

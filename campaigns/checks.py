@@ -79,6 +79,10 @@ def _sections(tables: Mapping[str, Any]) -> Sections:
 
 def kind_mistakes(sections: Sections, known: Known) -> Iterable[str]:
     """Kinds of parts that nobody knows."""
+    for i, step in enumerate(sections.get("steps") or ()):
+        kinds = known.get("instrument")
+        if kinds is not None and step.kind not in kinds:
+            yield f"steps[{i}].kind: '{step.kind}': {unknown('kind', step.kind, kinds)}"
     for name, kinds in known.items():
         part = sections.get(name)
         if part is not None and part.kind not in kinds:

@@ -74,6 +74,7 @@ class FailureKind(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     NOT_CONVERGED = "not_converged"
     ABORTED = "aborted"
+    REJECTED = "rejected"  # by a person, before it was run
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,7 @@ class Trial:
     outcomes: Mapping[str, Outcome] = field(default_factory=lambda: NOTHING)
     failure: Failure | None = None
     excluded: bool = False
+    proposed: Setting | None = None  # as it was asked for, where a person changed it
 
     @property
     def pending(self) -> bool:

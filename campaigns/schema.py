@@ -24,6 +24,7 @@ from campaigns.parameter import is_number
 from campaigns.records import FailureKind
 
 Action: TypeAlias = Literal["retry", "exclude", "infeasible", "censored"]
+Approval: TypeAlias = Literal["never", "first", "always", "outside-known-region"]
 
 
 class Table(BaseModel):
@@ -176,7 +177,23 @@ class InstrumentSpec(Table):
 
     kind: Text
     channels: Annotated[int, Field(ge=1, le=100_000)] = 1
+    needs_approval: Approval | None = None  # None: as the instrument's card says
     options: Options = {}
+
+
+def _step_name(text: str) -> str:
+    """The name becomes part of job keys."""
+    if not re.fullmatch(r"[A-Za-z]\w*", text, re.ASCII):
+        raise ValueError(f"{text!r} is not allowed; a name has letters, digits and _ only")
+    return text
+
+
+class StepSpec(InstrumentSpec):
+    """One of the instruments that a trial passes in order. `inputs` are settings of the instrument
+    that are computed from parameters and from what earlier steps measured."""
+
+    name: Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_step_name)]
+    inputs: dict[str, Text] = {}
 
 
 class TrainingSpec(Table):
@@ -264,7 +281,8 @@ class FailuresTable(Table):
 
     def rules(self) -> Mapping[FailureKind, FailureRule]:
         """The rules, read."""
-        return {kind: FailureRule.read(getattr(self, kind.value)) for kind in FailureKind}
+        given = {FailureKind(name): getattr(self, name) for name in type(self).model_fields}
+        return {kind: FailureRule.read(rule) for kind, rule in given.items()}
 
 
 class StartTable(Table):
@@ -334,7 +352,8 @@ class CampaignFile(Table):
     constraints: list[ConstraintTable] = []
     optimizer: OptimizerSpec
     recommend: RecommendSpec = RecommendSpec()
-    instrument: InstrumentSpec
+    instrument: InstrumentSpec | None = None
+    steps: Annotated[list[StepSpec], Field(min_length=1)] | None = None
     early_prediction: EarlyPredictionSpec | None = None
     failures: FailuresTable = FailuresTable()
     start: StartTable = StartTable()

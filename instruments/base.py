@@ -22,6 +22,7 @@ class InstrumentError(Exception):
      ├─ Refused       the job violates a limit; asking again is useless
      ├─ Busy          no free channel now
      └─ Unreachable   no answer; whether the job arrived is not known
+         └─ Garbled   an answer that makes no sense, which tells as little as none
     """
 
 
@@ -34,7 +35,11 @@ class Busy(InstrumentError):
 
 
 class Unreachable(InstrumentError):
-    """The instrument did not answer."""
+    """The instrument did not answer, or cannot tell yet; it is asked again later."""
+
+
+class Garbled(Unreachable):
+    """The instrument answered, but nothing that can be understood or believed."""
 
 
 class Clock(Protocol):
@@ -70,7 +75,12 @@ class Card:
     abortable:  a running job can be stopped
     simulated:  time is computed from the job alone; the campaign's clock may jump
     lease_s:    the device acts on a lost engine after this many seconds; None: it never notices
-    on_lease_loss: what it does then ("hold", "continue", "stop")
+    on_lease_loss: what it does then ("hold", "continue", "stop"): a coater holds, a cycler keeps
+                cycling
+    needs_approval: which of its jobs a person approves unless the campaign says otherwise (never,
+                first, always, outside-known-region)
+    retry_s:    before it is asked again when it was busy or silent
+    patience_s: a call that takes longer than this counts as silence
     """
 
     kind: str
@@ -84,6 +94,9 @@ class Card:
     open_settings: bool = False
     lease_s: float | None = None
     on_lease_loss: str = "continue"
+    needs_approval: str = "never"
+    retry_s: float = 30.0
+    patience_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +109,8 @@ class Job:
     started_at:  campaign time at which the job takes its channel
     checkpoints: cycles after which partial results are wanted (early prediction), ascending; curves
                  are wanted for the cycles up to the last of them, summaries for the whole test
+    sample:      what the job is done to, as it is labelled in the lab; the same in all steps of a
+                 trial, "" where the instrument makes or needs none
     """
 
     key: str
@@ -103,6 +118,7 @@ class Job:
     seed: tuple[int, int, int]
     started_at: datetime
     checkpoints: tuple[int, ...] = ()
+    sample: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +138,13 @@ class Receipt:
 
 
 class JobState(StrEnum):
-    """How a job stands at the instrument."""
+    """How a job stands at the instrument; `LOST`: it can no longer tell."""
 
     RUNNING = "running"
     FINISHED = "finished"
     FAILED = "failed"
     ABORTED = "aborted"
+    LOST = "lost"
 
 
 class Found(StrEnum):
@@ -146,6 +163,7 @@ class Progress:
     ask_at is the next moment anything can have changed: for a simulated instrument the exact time
     of the next checkpoint or of the end, for a real one a polling time; None once the job is over.
     hours is how long the channel has been held so far, over_at when it ended (None while it runs).
+    note is what a person should know of it now: held at the machine, waiting for solvent.
     """
 
     state: JobState
@@ -154,6 +172,7 @@ class Progress:
     hours: float
     over_at: datetime | None = None
     run_id: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +265,10 @@ class Instrument(Protocol):
         """
 
     def poll(self, key: str) -> Progress:
-        """How far the job is. Raises KeyError for a key never submitted to this instrument."""
+        """How far the job is; `LOST` where the device no longer knows a job it once had.
+
+        Raises Unreachable, KeyError for a key never submitted to this instrument.
+        """
 
     def fetch(self, key: str, since: int = 0) -> Result:
         """What the job has measured by now; series only from the first cycle after `since`."""
@@ -254,8 +276,14 @@ class Instrument(Protocol):
     def abort(self, key: str, reason: str) -> Status:
         """Bring the job to a safe state and read that back; twice is harmless."""
 
-    def find(self, key: str) -> Found:
-        """After a crash: did this job already run?"""
+    def find(self, key: str, since: datetime | None = None) -> Found:
+        """After a crash: did this job already run?
+
+        since: when the intent to run it was stored. `NEVER` may be said only where the device's
+        memory reaches back before that moment and nothing sent can still be under way to it;
+        where that cannot be told it is `UNKNOWN`. Raises Unreachable, also while it is too early
+        to tell.
+        """
 
     def truth(self, settings: Sequence[Setting]) -> list[Mapping[str, float]] | None:
         """Noise-free metrics of the settings where the instrument knows them, else None."""

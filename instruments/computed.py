@@ -23,7 +23,7 @@ from instruments.base import (
     Status,
 )
 from instruments.computing import Computer, ComputingFailed, InlineComputer, Payload, Task
-from instruments.guard import outside
+from instruments.guard import outside, same_job
 
 
 class ComputedInstrument(ABC):
@@ -75,6 +75,7 @@ class ComputedInstrument(ABC):
                 raise Busy(f"all {self._card.channels} channels are taken")
             self._jobs[job.key] = job
             self._computer.start(job.key, self.task(job))
+        same_job(self._jobs[job.key], job)
         return Receipt(job.key, job.key)
 
     def poll(self, key: str) -> Progress:
@@ -100,7 +101,7 @@ class ComputedInstrument(ABC):
             self._computer.cancel(key)
         return Status(self.poll(key).state, safe=True)
 
-    def find(self, key: str) -> Found:
+    def find(self, key: str, since: datetime | None = None) -> Found:
         if key not in self._jobs:
             return Found.NEVER
         running = self.poll(key).state is JobState.RUNNING

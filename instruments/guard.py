@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from campaigns.records import Setting, Value
-from instruments.base import Card, Problem, SettingCard
+from instruments.base import Card, Job, Problem, Refused, SettingCard
 
 
 def outside(card: Card, parameters: Setting) -> list[Problem]:
@@ -29,6 +29,13 @@ def outside(card: Card, parameters: Setting) -> list[Problem]:
         if reason:
             problems.append(Problem(setting.name, reason))
     return problems
+
+
+def same_job(known: Job, again: Job) -> None:
+    """A key stands for one job for ever: setting, seed and sample. Raises Refused."""
+    told = (dict(known.parameters), known.seed, known.sample)
+    if told != (dict(again.parameters), again.seed, again.sample):
+        raise Refused(f"{again.key} stands for another job already: {dict(known.parameters)}")
 
 
 def _violation(card: SettingCard, value: Value) -> str:

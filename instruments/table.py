@@ -31,6 +31,7 @@ from instruments.base import (
     SettingCard,
     Status,
 )
+from instruments.guard import same_job
 
 Column: TypeAlias = str | int  # a header, or the number of a column, from 1, in a file without one
 STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -145,6 +146,7 @@ class TableInstrument:
             ends = job.started_at + timedelta(hours=row.hours)
             self._tests[job.key] = Test(job, row, ends)
             self._live.add(job.key)
+        same_job(self._tests[job.key].job, job)
         return Receipt(job.key, job.key)
 
     def poll(self, key: str) -> Progress:
@@ -176,7 +178,7 @@ class TableInstrument:
             self._tests[key] = Test(test.job, test.row, test.ends, self._clock.now())
         return Status(self.poll(key).state, safe=True)
 
-    def find(self, key: str) -> Found:
+    def find(self, key: str, since: datetime | None = None) -> Found:
         if key not in self._tests:
             return Found.NEVER
         return Found.RUNNING if key in self._running() else Found.FINISHED
@@ -215,10 +217,10 @@ class TableInstrument:
         return found
 
     def _lookup(self, setting: Setting) -> list[Row] | None:
-        try:
-            point = tuple(float(setting[name]) for name in self._options.parameters)
-        except (KeyError, ValueError):
+        values = [setting.get(name) for name in self._options.parameters]
+        if any(value is None or isinstance(value, str | bool) for value in values):
             return None
+        point = tuple(float(value) for value in values if value is not None)
         rows = self._rows.get(_rounded(point))
         if rows is None and self._options.missing == "nearest":
             rows = self._rows[min(self._rows, key=lambda key: self._distance(key, point))]

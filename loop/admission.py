@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from campaigns.campaign import Campaign
-from campaigns.objective import Objective
 from campaigns.records import (
     Bound,
     Failure,
@@ -20,10 +19,10 @@ from campaigns.records import (
     Value,
 )
 from instruments.base import Card, JobState, Progress, Result, Scalar
+from instruments.units import UnitError, converter, scale
 from loop.discrepancy import completed, measured
-from loop.events import AttemptFailed, Body, Ended, Observed
+from loop.events import AttemptFailed, Body, Ended, Observed, Passed
 from loop.state import Attempt
-from loop.units import UnitError, converter, scale
 
 Convert = Callable[[float], float]
 
@@ -71,15 +70,9 @@ class Exchange:
         """The unit in which the campaign stores each metric."""
         return {metric: unit for metric, (unit, _, _) in self.metrics.items()}
 
-    def true_value(self, objective: Objective, truth: Mapping[str, float]) -> float | None:
-        """The objective of noise-free metrics, in the campaign's unit; None where one is missing
-        or cannot be compared."""
-        try:
-            known = {name: self.metrics[name][1](truth[name]) for name in measured(objective)}
-            curve = objective.curve
-            return known[objective.metric] if curve is None else curve.discrepancy(known)
-        except (KeyError, ValueError):
-            return None
+    def converted(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Metrics of the instrument in the campaign's units; what it does not measure is left."""
+        return {m: self.metrics[m][1](value) for m, value in values.items() if m in self.metrics}
 
     def parameters(self, setting: Setting) -> dict[str, Value]:
         """The setting in the instrument's units."""
@@ -119,17 +112,32 @@ def conclude(
     progress: Progress,
     result: Result,
     time: float,
+    following: str | None = None,
 ) -> list[Body]:
-    """The events that end an attempt whose job is over, failure rules applied."""
+    """The events that end an attempt whose job is over, failure rules applied.
+
+    following: the step that a trial goes on to where this one succeeded; None behind the last.
+    """
+    if result.state is JobState.LOST:
+        reason = result.reason or "the instrument no longer knows the job"
+        return [lost(attempt, time, reason)]
     if result.state is JobState.FINISHED:
-        seen = _observations(campaign, exchange, result)
+        seen = _observations(campaign, exchange, trial, result)
         if not isinstance(seen, Failure):
-            return _completed(seen, trial, attempt, progress, time)
+            return _completed(seen, trial, attempt, progress, time, following)
         failure = seen
     else:
         kind = result.failure or FailureKind.ABORTED
         failure = Failure(kind, result.reason or kind.value)
     return _failed(campaign, exchange, trial, attempt, progress, result, time, failure)
+
+
+def lost(attempt: Attempt, time: float, reason: str) -> Ended:
+    """The end of an attempt of which nobody knows what became; it may have held its channel."""
+    failure = Failure(FailureKind.CHANNEL_FAULT, reason)
+    held = max(0.0, time - attempt.since) / 3600.0
+    number, step = attempt.number, attempt.step
+    return Ended(time, attempt.trial, number, TrialState.LOST, held, failure, step)
 
 
 def stopped(
@@ -138,10 +146,11 @@ def stopped(
     """The events of a trial stopped by the campaign's end: censored where the metric allows."""
     if attempt.predicted:
         state = TrialState.PREDICTED
-        return [Ended(time, trial.number, attempt.number, state, hours)]
+        return [Ended(time, trial.number, attempt.number, state, hours, step=attempt.step)]
     events = _censored(exchange, trial, attempt, result, time)
     state = TrialState.STOPPED
-    return [*events, Ended(time, trial.number, attempt.number, state, hours)]
+    ended = Ended(time, trial.number, attempt.number, state, hours, step=attempt.step)
+    return [*events, ended]
 
 
 def _completed(
@@ -150,21 +159,25 @@ def _completed(
     attempt: Attempt,
     progress: Progress,
     time: float,
+    following: str | None,
 ) -> list[Body]:
+    number, tried, hours = trial.number, attempt.number, progress.hours
     events: list[Body] = [
-        Observed(time, trial.number, attempt.number, observation) for observation in seen.values()
+        Observed(time, number, tried, observation) for observation in seen.values()
     ]
+    if following is not None:
+        return [*events, Passed(time, number, tried, attempt.step, following, hours)]
     state = TrialState.COMPLETED
-    return [*events, Ended(time, trial.number, attempt.number, state, progress.hours)]
+    return [*events, Ended(time, number, tried, state, hours, step=attempt.step)]
 
 
 def _observations(
-    campaign: Campaign, exchange: Exchange, result: Result
+    campaign: Campaign, exchange: Exchange, trial: Trial, result: Result
 ) -> Mapping[str, Observation] | Failure:
     """What a finished job measured, or why its numbers cannot be used: missing, unknown, not
     finite, odd units, not to be compared with a target."""
     for metric in (name for one in campaign.objectives for name in measured(one)):
-        if metric not in result.scalars:
+        if metric in exchange.given and metric not in result.scalars:
             return Failure(FailureKind.DATA_GAP, f"{metric} was not measured")
     seen: dict[str, Observation] = {}
     for metric, scalar in result.scalars.items():
@@ -176,10 +189,12 @@ def _observations(
             return Failure(FailureKind.DATA_GAP, f"{metric} is not on the instrument's card")
         except ValueError as error:
             return Failure(FailureKind.DATA_GAP, f"{metric}: {error}")
+    before = {m: one for m, one in trial.outcomes.items() if isinstance(one, Observation)}
     try:
-        return completed(campaign, seen)
+        known = completed(campaign, {**before, **seen})
     except ValueError as error:
         return Failure(FailureKind.DATA_GAP, str(error))
+    return {metric: one for metric, one in known.items() if before.get(metric) is not one}
 
 
 def _failed(
@@ -194,19 +209,21 @@ def _failed(
 ) -> list[Body]:
     number, hours = trial.number, progress.hours
     if attempt.predicted:  # the prediction stands; the cell only ran on to check it
-        return [Ended(time, number, attempt.number, TrialState.PREDICTED, hours, failure)]
+        state = TrialState.PREDICTED
+        return [Ended(time, number, attempt.number, state, hours, failure, attempt.step)]
     rule = campaign.failures[failure.kind]
     action = rule.action
     if action == "retry":
         if attempt.number <= rule.retries:
-            return [AttemptFailed(time, number, attempt.number, hours, failure)]
+            return [AttemptFailed(time, number, attempt.number, hours, failure, attempt.step)]
         action = rule.then
     events: list[Body] = []
     if action == "censored" and trial.purpose is not Purpose.TRAINING:
         events = _censored(exchange, trial, attempt, result, time)
     if action == "infeasible":
         failure = Failure(failure.kind, failure.reason, infeasible=True)
-    return [*events, Ended(time, number, attempt.number, TrialState.FAILED, hours, failure)]
+    state = TrialState.FAILED
+    return [*events, Ended(time, number, attempt.number, state, hours, failure, attempt.step)]
 
 
 def _censored(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from instruments.base import Clock
 
-RETRY_S = 30.0  # before an instrument that was busy, silent or unsafe is asked again
+RETRY_S = 30.0  # before an instrument is asked again that named no time
 SHORTEST_S = 1.0  # between two questions to real hardware, whatever time it names
 
 
@@ -22,16 +22,16 @@ class Agenda:
         """True when the moment has come, or none is known."""
         return key not in self._at or self._at[key] <= self._clock.now()
 
-    def put(self, key: str, moment: datetime | None) -> None:
+    def put(self, key: str, moment: datetime | None, retry_s: float = RETRY_S) -> None:
         """Look again at that moment; None: the instrument named none."""
-        moment = moment or self.later(RETRY_S)
+        moment = moment or self.later(retry_s)
         if not self._clock.simulated:  # a device's clock may run behind ours
-            moment = max(moment, self.later(SHORTEST_S))
+            moment = max(moment, self.later(min(SHORTEST_S, retry_s)))
         self._at[key] = moment
 
-    def again(self, key: str) -> None:
+    def again(self, key: str, retry_s: float = RETRY_S) -> None:
         """Look again a little later: no useful answer came."""
-        self._at[key] = self.later(RETRY_S)
+        self._at[key] = self.later(retry_s)
 
     def clear(self, key: str) -> None:
         """Look again at once."""

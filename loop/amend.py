@@ -1,27 +1,70 @@
-"""What a person may change in a campaign: add a trial, correct a value, exclude a trial, end it."""
+"""Ruling in a campaign from outside: at once where nobody runs it, else through its engine."""
 
 from __future__ import annotations
 
+import getpass
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from campaigns.campaign import CampaignError
-from campaigns.records import Observation, Purpose, Setting
-from loop.clock import SimulatedClock
-from loop.discrepancy import completed, corrected, measured
-from loop.events import Body, Corrected, Excluded, Proposed, ProposedTrial
+from campaigns.records import Setting, Value
+from loop import rulings
+from loop.events import Verdict
 from loop.launch import engine
-from loop.opening import opened, simulated
 from loop.restoring import restore
-from loop.start import given
-from loop.state import RECORDED, CampaignState
+from loop.ruled import Answer, ruled
+from loop.rulings import Add, Approve, Correct, Exclude, Modify, Reject, Resolve, Ruling
 from loop.store.errors import LeaseHeld
-from loop.store.store import Lease, Store
+from loop.store.rulings import OPEN, REFUSED
+from loop.store.store import Store
 
-PATIENCE_S = 30.0  # how long `stop` waits for a running engine to let go
+PATIENCE_S = 30.0  # how long to wait for a running engine: to answer, or to let go
+PAUSE_S = 0.1  # between two looks
+
+
+def rule(store: Store, campaign_id: str, ruling: Ruling, patience_s: float = PATIENCE_S) -> Answer:
+    """Carry a ruling out, or have the engine that holds the campaign do it.
+
+    Raises CampaignError where it cannot be carried out; LeaseHeld where the engine does not answer.
+    """
+    try:
+        lease = store.acquire(campaign_id)
+    except LeaseHeld as held:
+        return _through_the_engine(store, campaign_id, ruling, patience_s, held)
+    try:
+        state = restore(store, campaign_id)
+        bodies, answer = ruled(state, ruling, state.time)
+        store.append(campaign_id, bodies, fence=lease.fence)
+    finally:
+        store.release(lease)
+    return answer
+
+
+def _through_the_engine(
+    store: Store, campaign_id: str, ruling: Ruling, patience_s: float, held: LeaseHeld
+) -> Answer:
+    """File the ruling and wait for the answer; it is taken back where none comes."""
+    number = store.file_ruling(campaign_id, rulings.encode(ruling))
+    deadline = time.monotonic() + patience_s
+    while True:
+        state, answer = store.ruling(number)
+        if state == REFUSED:
+            raise CampaignError([answer])
+        if state != OPEN:
+            return Answer.of(answer)
+        if time.monotonic() > deadline and store.withdraw_ruling(number):
+            raise held
+        time.sleep(PAUSE_S)
+
+
+def person() -> str:
+    """Who rules, where nobody says: the user of this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without a name for its user
+        return f"user {os.getuid()}"
 
 
 def add(
@@ -31,39 +74,12 @@ def add(
     results: Mapping[str, float] | None = None,
     reason: str = "",
 ) -> int:
-    """Add a trial by hand: to be run on the next resume, or with its `results` already known.
+    """Add a trial by hand: to be run, or with its `results` already known.
 
     results are means in the campaign's units. Returns the trial's number. Raises CampaignError for
     a setting outside the space or a metric the campaign does not know.
     """
-    with _held(store, campaign_id) as (state, lease):
-        campaign = state.campaign
-        problems = campaign.space.problems(setting)
-        problems += _unknown_metrics(state, results or {})
-        if problems:
-            raise CampaignError(problems)
-        number = state.history.next_number
-        author = "person" if results is None else RECORDED
-        body = Proposed(
-            time=state.time,
-            seen=state.seq,
-            n=1,
-            first=number,
-            optimizer="person",
-            purpose=Purpose.START,
-            trials=(
-                ProposedTrial(dict(campaign.space.complete(setting)), author, {"reason": reason}),
-            ),
-        )
-        bodies: list[Body] = [body]
-        if results is not None:
-            seen = {m: Observation(m, float(v), None, _unit(state, m)) for m, v in results.items()}
-            try:
-                bodies += given(number, state.time, completed(campaign, seen))
-            except ValueError as error:
-                raise CampaignError([str(error)]) from None
-        store.append(campaign_id, bodies, fence=lease.fence)
-        return number
+    return rule(store, campaign_id, Add(setting, results, reason)).trial
 
 
 def correct(
@@ -76,33 +92,55 @@ def correct(
     reason: str = "",
 ) -> None:
     """Supersede a recorded value. Raises CampaignError for an unknown trial or metric."""
-    with _held(store, campaign_id) as (state, lease):
-        problems = _unknown_trial(state, trial) or _unknown_metrics(state, {metric: value})
-        if not problems and not state.history.trial(trial).state.terminal:
-            problems = [f"trial {trial}: is not over; its measurement would replace the correction"]
-        if problems:
-            raise CampaignError(problems)
-        change = Observation(metric, value, sem, _unit(state, metric))
-        before = state.history.trial(trial).outcomes
-        known = {m: one for m, one in before.items() if isinstance(one, Observation)}
-        try:
-            changes = corrected(state.campaign, known, change)
-        except ValueError as error:
-            raise CampaignError([str(error)]) from None
-        bodies = [Corrected(state.time, trial, one, reason) for one in changes]
-        store.append(campaign_id, bodies, fence=lease.fence)
+    rule(store, campaign_id, Correct(trial, metric, value, sem, reason))
 
 
 def exclude(
     store: Store, campaign_id: str, trial: int, reason: str = "", excluded: bool = True
 ) -> None:
     """Take a trial out of the learning data, or back in. Raises CampaignError."""
-    with _held(store, campaign_id) as (state, lease):
-        problems = _unknown_trial(state, trial)
-        if problems:
-            raise CampaignError(problems)
-        body = Excluded(state.time, trial, excluded, reason)
-        store.append(campaign_id, [body], fence=lease.fence)
+    rule(store, campaign_id, Exclude(trial, excluded, reason))
+
+
+def approve(
+    store: Store, campaign_id: str, trial: int, who: str, reason: str = "", digest: str = ""
+) -> Answer:
+    """Let a trial run that awaits approval; with `digest` only that payload. CampaignError."""
+    return rule(store, campaign_id, Approve(trial, who, reason, digest))
+
+
+def modify(
+    store: Store,
+    campaign_id: str,
+    trial: int,
+    changes: Mapping[str, Value],
+    who: str,
+    reason: str = "",
+    approve: bool = False,
+) -> Answer:
+    """Run another setting in a trial's place; it awaits approval unless approved at once.
+
+    Raises CampaignError for a trial that runs already and for a setting outside the space.
+    """
+    return rule(store, campaign_id, Modify(trial, who, changes, reason, approve))
+
+
+def reject(store: Store, campaign_id: str, trial: int, who: str, reason: str) -> Answer:
+    """Refuse a trial before it runs. Raises CampaignError."""
+    return rule(store, campaign_id, Reject(trial, who, reason))
+
+
+def resolve(
+    store: Store,
+    campaign_id: str,
+    trial: int,
+    verdict: Verdict,
+    who: str,
+    reason: str = "",
+    results: Mapping[str, float] | None = None,
+) -> Answer:
+    """Say what became of a lost trial. Raises CampaignError for one that is not lost."""
+    return rule(store, campaign_id, Resolve(trial, who, verdict, reason, results or {}))
 
 
 def stop(store: Store, campaign_id: str, reason: str = "stopped by a person") -> None:
@@ -130,55 +168,4 @@ def _ask_to_let_go(store: Store, campaign_id: str) -> None:
             if not asked:
                 os.kill(held.pid, signal.SIGTERM)
                 asked = True
-        time.sleep(0.1)
-
-
-@contextmanager
-def _held(store: Store, campaign_id: str) -> Iterator[tuple[CampaignState, Lease]]:
-    lease = store.acquire(campaign_id)
-    try:
-        yield restore(store, campaign_id), lease
-    finally:
-        store.release(lease)
-
-
-def _unit(state: CampaignState, metric: str) -> str:
-    for objective in state.campaign.objectives:
-        if objective.metric == metric:
-            return str(objective.unit)
-        for aim in () if objective.curve is None else objective.curve.aims:
-            if aim.metric == metric and aim.unit:
-                return aim.unit
-    for trial in state.history.trials.values():
-        if metric in trial.outcomes:
-            return trial.outcomes[metric].unit
-    return _unit_of_instrument(state, metric)
-
-
-def _unit_of_instrument(state: CampaignState, metric: str) -> str:
-    """What a simulated instrument measures in; hardware is not opened for that."""
-    if not simulated(state.campaign):
-        return "1"
-    with opened(state.campaign, SimulatedClock(state.now)) as instrument:
-        return instrument.describe().metrics.get(metric, "1")
-
-
-def _unknown_trial(state: CampaignState, number: int) -> list[str]:
-    numbers: Sequence[int] = [*state.history.training, *state.history.trials]
-    if number in numbers:
-        return []
-    there = f"{min(numbers)} to {max(numbers)}" if numbers else "none yet"
-    return [f"trial {number}: there is no such trial; the campaign has {there}"]
-
-
-def _unknown_metrics(state: CampaignState, results: Mapping[str, float]) -> list[str]:
-    objectives = state.campaign.objectives
-    known = {metric for spec in objectives for metric in measured(spec)}
-    known |= {spec.metric for spec in state.campaign.constraints}
-    known |= {metric for trial in state.history.trials.values() for metric in trial.outcomes}
-    known -= {spec.metric for spec in objectives if spec.curve is not None}  # it is computed
-    return [
-        f"metric {metric!r}: the campaign measures {', '.join(sorted(known))}"
-        for metric in results
-        if metric not in known
-    ]
+        time.sleep(PAUSE_S)

@@ -11,7 +11,7 @@ from loop.admission import conclude, stopped
 from loop.agenda import Agenda
 from loop.early import watched
 from loop.events import Body, Decided, Ended, Measured, Predicted
-from loop.journal import RENEW_S, Journal
+from loop.journal import LOOK_S, Journal
 from loop.lab import Lab
 from loop.state import Attempt, CampaignState
 from loop.store.store import digest_series
@@ -47,26 +47,29 @@ class Attendance:
                 self._predict(attempt)
             else:
                 self._ask(attempt)
-        except InstrumentError:
+        except InstrumentError as error:
             if self._lab.clock.simulated:
                 raise  # a simulation that does not answer will not answer later either
-            self._agenda.again(attempt.key)
+            self._journal.trouble(attempt.trial, error)
+            self._agenda.again(attempt.key, self._lab.at(attempt).card.retry_s)
 
     def late(self) -> bool:
         """True while trials run on though budget.lab_days is over, and can be stopped."""
         overdue = budget.overdue(self._state, self._lab.clock.now())
-        return overdue and self._lab.card.abortable and bool(self.stoppable)
+        return overdue and any(self._lab.at(one).card.abortable for one in self.stoppable)
 
     def stop_one(self, reason: str) -> None:
         """End the lowest-numbered running trial, censored where the metric allows."""
-        attempt = self.stoppable[0]
+        able = [one for one in self.stoppable if self._lab.at(one).card.abortable]
+        attempt = (able or self.stoppable)[0]
         try:
             progress = self._stop(attempt, reason)
             if progress is not None:
                 result = self._fetch(attempt)
                 self._store(attempt, progress, result, self._stopped(attempt, progress, result))
-        except InstrumentError:
-            self._stops.again(attempt.key)
+        except InstrumentError as error:
+            self._journal.trouble(attempt.trial, error)
+            self._stops.again(attempt.key, self._lab.at(attempt).card.retry_s)
 
     @property
     def stoppable(self) -> list[Attempt]:
@@ -81,7 +84,7 @@ class Attendance:
         if deadline is not None and deadline > self._lab.clock.now():
             moment = min(moment, deadline)
         if not self._lab.clock.simulated:
-            moment = min(moment, self._agenda.later(RENEW_S))
+            moment = min(moment, self._agenda.later(LOOK_S))
         with self._journal.watch.measure("waiting"):
             self._lab.clock.wait_until(moment)
 
@@ -90,27 +93,41 @@ class Attendance:
     def _ask(self, attempt: Attempt) -> None:
         """Poll; fetch and store what is new; end the attempt when its job is over."""
         with self._journal.watch.measure("instrument"):
-            progress = self._lab.instrument.poll(attempt.key)
+            progress = self._poll(attempt)
         if progress.state is JobState.RUNNING:
-            self._agenda.put(attempt.key, progress.ask_at)
+            retry_s = self._lab.at(attempt).card.retry_s
+            self._agenda.put(attempt.key, progress.ask_at, retry_s)
             if not self._reports(attempt, progress):
                 return
         self._admit(attempt, progress)
 
+    def _poll(self, attempt: Attempt) -> Progress:
+        """How far a job is that the instrument once had."""
+        try:
+            return self._lab.at(attempt).instrument.poll(attempt.key)
+        except KeyError:  # the device has lost its memory
+            note = "the instrument does not know the job any more"
+            return Progress(JobState.LOST, attempt.cycle, None, 0.0, note=note)
+
     def _reports(self, attempt: Attempt, progress: Progress) -> bool:
         """Simulated jobs report at their checkpoints only; real ones whenever there is news."""
-        if not self._lab.card.simulated:
-            return self._lab.card.series and progress.cycle > attempt.cycle
-        predictor = self._lab.predictor
-        return predictor is not None and attempt.cycle < predictor.at_cycle <= progress.cycle
+        card, predictor = self._lab.at(attempt).card, self._lab.predictor
+        if not card.simulated:
+            return card.series and progress.cycle > attempt.cycle
+        if predictor is None or not card.series:
+            return False
+        return attempt.cycle < predictor.at_cycle <= progress.cycle
 
     def _fetch(self, attempt: Attempt) -> Result:
         with self._journal.watch.measure("instrument"):
-            return self._lab.instrument.fetch(attempt.key, attempt.cycle)
+            return self._lab.at(attempt).instrument.fetch(attempt.key, attempt.cycle)
 
     def _admit(self, attempt: Attempt, progress: Progress) -> None:
         """Store what the job has measured, and its end where it is over."""
-        result = self._fetch(attempt)
+        if progress.state is JobState.LOST:
+            result = Result(JobState.LOST, reason=progress.note)
+        else:
+            result = self._fetch(attempt)
         running = progress.state is JobState.RUNNING
         ending = [] if running else self._conclusion(attempt, progress, result)
         self._store(attempt, progress, result, ending)
@@ -142,14 +159,16 @@ class Attendance:
 
     def _conclusion(self, attempt: Attempt, progress: Progress, result: Result) -> list[Body]:
         trial = self._state.history.trial(attempt.trial)
-        campaign, exchange = self._state.campaign, self._lab.exchange
-        return conclude(campaign, exchange, trial, attempt, progress, result, self._end(progress))
+        campaign, station = self._state.campaign, self._lab.at(attempt)
+        exchange, end = station.exchange, self._end(progress)
+        after = self._lab.after(station)
+        following = None if after is None else after.name
+        return conclude(campaign, exchange, trial, attempt, progress, result, end, following)
 
     def _stopped(self, attempt: Attempt, progress: Progress, result: Result) -> list[Body]:
         trial = self._state.history.trial(attempt.trial)
-        return stopped(
-            self._lab.exchange, trial, attempt, progress.hours, result, self._journal.now
-        )
+        exchange = self._lab.at(attempt).exchange
+        return stopped(exchange, trial, attempt, progress.hours, result, self._journal.now)
 
     def _end(self, progress: Progress) -> float:
         """When a job ended: by the device's word, also where nobody was there to see it."""
@@ -163,6 +182,7 @@ class Attendance:
         predictor = self._lab.predictor
         return (
             predictor is not None
+            and self._lab.at(attempt).card.series
             and attempt.cycle >= predictor.at_cycle
             and not attempt.decided
             and watched(self._state.history.trial(attempt.trial).purpose)
@@ -187,7 +207,7 @@ class Attendance:
             trial=number,
             attempt=tried,
             stopper=self._lab.stopper.name,
-            action="stop" if decision.stop and self._lab.card.abortable else "go_on",
+            action="stop" if decision.stop and self._lab.at(attempt).card.abortable else "go_on",
             reason=decision.reason,
             weighed=dict(decision.weighed),
         )
@@ -195,7 +215,7 @@ class Attendance:
 
     def _give_up(self, attempt: Attempt, reason: str) -> None:
         """The early data are unusable: end the attempt by the campaign's rule for data gaps."""
-        if not self._lab.card.abortable:
+        if not self._lab.at(attempt).card.abortable:
             self._let_go_on(attempt, reason)
             return
         progress = self._stop(attempt, reason)
@@ -217,7 +237,8 @@ class Attendance:
         if progress is None:
             return
         now, state = self._journal.now, TrialState.PREDICTED
-        body = Ended(now, attempt.trial, attempt.number, state, progress.hours)
+        number, step = attempt.number, attempt.step
+        body = Ended(now, attempt.trial, number, state, progress.hours, step=step)
         self._journal.append([body])
 
     def _stop(self, attempt: Attempt, reason: str) -> Progress | None:
@@ -226,14 +247,22 @@ class Attendance:
         None where there is nothing left to do now: it has not stopped yet, or it had ended by
         itself, and its measurement is stored.
         """
+        station = self._lab.at(attempt)
         with self._journal.watch.measure("instrument"):
-            status = self._lab.instrument.abort(attempt.key, reason)
-            progress = self._lab.instrument.poll(attempt.key)
-        if not status.safe or progress.state is JobState.RUNNING:
-            self._agenda.again(attempt.key)
-            self._stops.again(attempt.key)
+            safe = self._abort(attempt, reason)
+            progress = self._poll(attempt)
+        if progress.state is not JobState.LOST and (not safe or progress.state is JobState.RUNNING):
+            self._agenda.again(attempt.key, station.card.retry_s)
+            self._stops.again(attempt.key, station.card.retry_s)
             return None
         if progress.state is not JobState.ABORTED:
             self._admit(attempt, progress)
             return None
         return progress
+
+    def _abort(self, attempt: Attempt, reason: str) -> bool:
+        """Whether the instrument says that the job has stopped."""
+        try:
+            return self._lab.at(attempt).instrument.abort(attempt.key, reason).safe
+        except KeyError:  # it does not know the job: the question that follows tells
+            return False

@@ -12,8 +12,7 @@ from typing import Any
 from campaigns.campaign import Campaign, CampaignError, parse
 from campaigns.problems import unknown
 from campaigns.records import Setting
-from instruments.base import Instrument, InstrumentError
-from loop.admission import Exchange
+from instruments.base import InstrumentError
 from loop.derive import BadProposal
 from loop.early import TrainingFailed
 from loop.events import Event, Recommended
@@ -21,6 +20,7 @@ from loop.inspection import inspect
 from loop.launch import create, engine
 from loop.optimizers import registry as optimizers
 from loop.state import CampaignState
+from loop.station import Station, true_values
 from loop.store.errors import StoreError
 from loop.store.store import Store
 from loop.threads import before_imports
@@ -186,7 +186,7 @@ def run_one(task: Task) -> list[Checkpoint]:
         campaign_id = create(store, campaign)
         with engine(store, campaign_id, listener=listen, growth=0.0) as runner:
             runner.run()
-            truths = _truths(campaign, runner.lab.instrument, told)
+            truths = _truths(campaign, runner.lab.stations, told)
             return _checkpoints(runner.state, told, truths)
 
 
@@ -213,15 +213,11 @@ def _checkpoints(
     return points
 
 
-def _truths(campaign: Campaign, instrument: Instrument, told: Sequence[Told]) -> list[float]:
+def _truths(campaign: Campaign, line: Mapping[str, Station], told: Sequence[Told]) -> list[float]:
     if not told:
         raise CampaignError([f"{campaign.name}: no trial gave a result, nothing was recommended"])
-    truths = instrument.truth([one.setting for one in told])
-    if truths is None:
-        raise CampaignError([_untrue(campaign)])
-    exchange = Exchange.between(campaign, instrument.describe())
-    values = [exchange.true_value(campaign.objectives[0], truth) for truth in truths]
-    if None in values:
+    values = true_values(line, campaign.objectives[0], [one.setting for one in told])
+    if values is None or None in values:
         raise CampaignError([_untrue(campaign)])
     return [value for value in values if value is not None]
 
@@ -235,8 +231,9 @@ def _untrue(campaign: Campaign) -> str:
 
 def _fit_for_bench(campaign: Campaign) -> None:
     """Whether a bench can end and be judged. Raises CampaignError."""
-    card = inspect(campaign)
-    if not card.simulated:
+    for card in inspect(campaign):
+        if card.simulated:
+            continue
         raise CampaignError(
             [f"instrument.kind: {card.kind} is real hardware; a bench runs on simulated ones only"]
         )

@@ -30,7 +30,7 @@ def spent(state: CampaignState, now: datetime, wall_minutes: float) -> str:
 
 def room(state: CampaignState) -> int:
     """How many trials may be asked for in one go: free channels, within budget.trials."""
-    free = state.free_channels
+    free = state.room
     trials = state.campaign.budget.trials
     return free if trials is None else max(0, min(free, int(trials) - state.asked))
 
@@ -53,7 +53,8 @@ def overdue(state: CampaignState, now: datetime) -> bool:
 
 def hopeless(state: CampaignState) -> str:
     """Why going on would only burn trials; "" while there is hope."""
-    limit = max(FRUITLESS, 3 * state.campaign.instrument.channels)
+    channels = sum(step.instrument.channels for step in state.campaign.steps)
+    limit = max(FRUITLESS, 3 * channels)
     if state.fruitless >= limit:
         return f"the last {state.fruitless} trials all ended without an outcome"
     if state.standing >= STANDING:

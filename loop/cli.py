@@ -12,14 +12,15 @@ import typer
 
 from campaigns.problems import CampaignError
 from loop.commands import (
-    amendments,
     audit,
     bench,
     campaign,
     care,
+    check_adapter,
     instrument,
     look,
     recorded,
+    rulings,
     running,
 )
 from loop.commands.console import BadInput, Failed, Resumable, note
@@ -50,10 +51,11 @@ app.command()(look.report)
 app.command()(look.export)
 app.command()(instrument.measure)
 app.command()(instrument.describe)
+app.command()(check_adapter.check_adapter)
 app.command()(audit.replay)
 app.command()(bench.bench)
 app.add_typer(recorded.app, name="import")
-app.add_typer(amendments.app, name="trial")
+app.add_typer(rulings.app, name="trial")
 app.add_typer(care.app, name="store")
 app.command()(care.doctor)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from campaigns.records import Failure, FailureKind, Setting, TrialState
+from campaigns.records import Failure, FailureKind, Trial, TrialState
 from instruments.base import (
     Found,
     InstrumentError,
@@ -15,10 +15,10 @@ from instruments.base import (
     Result,
     Unreachable,
 )
-from loop import budget, derive
-from loop.admission import conclude
+from loop import approvals, budget, derive
+from loop.admission import conclude, lost
 from loop.agenda import Agenda
-from loop.events import Body, Ended, Proposed, Started, Submitting
+from loop.events import AwaitingApproval, Body, Ended, Proposed, Started, Submitting
 from loop.journal import Journal
 from loop.lab import Lab
 from loop.state import Attempt, CampaignState
@@ -52,16 +52,18 @@ class Dispatch:
     def fill(self) -> bool:
         """Give the free channels what waits in the queue, else what the optimiser asks for."""
         state = self._state
-        waiting = self._waiting()
+        ready = self._ready()
         overdue = budget.overdue(state, self._lab.clock.now())
-        if waiting and state.free_channels > 0 and not overdue:
-            self._journal.append([self._intent(n) for n in waiting[: state.free_channels]])
+        if ready and not overdue:
+            self._journal.append([self._intent(number) for number in ready])
             return True
         if self._training() or self.spent() or state.exhausted or not self._round_over():
             return False
         if budget.hopeless(state):
             return False
         n = budget.room(state)
+        if self._first_job_only():
+            n = min(n, 0 if any(state.history.open()) else 1)
         if n <= 0:
             return False
         with self._journal.watch.measure("optimizer"):
@@ -69,11 +71,19 @@ class Dispatch:
         self.propose(body, submit=True)
         return True
 
-    def _waiting(self) -> list[int]:
-        """Queued trials that may start now; searched ones wait until the model is there."""
-        if not self._training():
-            return list(self._state.queue)
-        return [n for n in self._state.queue if n in self._state.history.training]
+    def _first_job_only(self) -> bool:
+        """True while a person wants to see one job succeed before any other is asked for."""
+        return "first" in self._lab.policies and not approvals.proven(self._state.history)
+
+    def _ready(self) -> list[int]:
+        """Queued trials for which a channel is free; searched ones wait for the model."""
+        state, ready = self._state, []
+        free = {name: state.free(name) for name in self._lab.stations}
+        for number, step in state.queue.items():
+            if free[step] > 0 and not (self._training() and number in state.history.trials):
+                free[step] -= 1
+                ready.append(number)
+        return ready
 
     def _training(self) -> bool:
         return self._lab.predictor is not None and not self._state.model
@@ -82,31 +92,66 @@ class Dispatch:
         return not (self._state.campaign.optimizer.rounds and self._state.history.pending())
 
     def propose(self, body: Proposed, *, submit: bool = False) -> None:
-        """Store a proposal; with `submit` the intents to run it in the same transaction."""
+        """Store a proposal, what may not run of it, and what a person must approve; with `submit`
+        the intents to run the rest, all in one transaction."""
         body = replace(body, time=self._journal.now)
         bodies: list[Body] = [body]
         for offset, proposed in enumerate(body.trials):
-            number = body.first + offset
-            problems = self._problems(number, proposed.parameters)
-            if problems:
-                failure = Failure(FailureKind.OUT_OF_RANGE, problems, infeasible=True)
-                bodies.append(Ended(self._journal.now, number, 0, TrialState.REFUSED, 0.0, failure))
+            trial = Trial(body.first + offset, dict(proposed.parameters), proposed.author)
+            held = self._held_back(trial)
+            if held is not None:
+                bodies.append(held)
             elif submit:
-                bodies.append(self._submitting(number, 1))
+                bodies.append(self._submitting(trial.number, 1, self._state.first_step))
         self._journal.append(bodies)
 
-    def _problems(self, number: int, setting: Setting) -> str:
-        job = self._lab.job(number, 1, setting, self._state.now, "")
+    def _held_back(self, trial: Trial) -> Body | None:
+        """Why a new trial does not simply run: beyond a limit, or a person must approve it."""
+        now, lab = self._journal.now, self._lab
+        problems = self._problems(trial)
+        if problems:
+            return self._refused_before(trial, problems)
+        campaign, history = self._state.campaign, self._state.history
+        reason = approvals.needed(campaign, lab.policies, history, trial.parameters)
+        if not reason:
+            return None
+        digest = approvals.payload(campaign, trial.parameters)
+        return AwaitingApproval(now, trial.number, digest, lab.policies, reason)
+
+    def _refused_before(self, trial: Trial, reason: str) -> Ended:
+        """The end of a trial that no instrument is even asked to run."""
+        failure = Failure(FailureKind.OUT_OF_RANGE, reason, infeasible=True)
+        return Ended(self._journal.now, trial.number, 0, TrialState.REFUSED, 0.0, failure)
+
+    def _problems(self, trial: Trial) -> str:
+        """The limits of the instruments that a trial's settings are beyond; "" for none."""
         with self._journal.watch.measure("instrument"):
-            problems = self._lab.instrument.check(job)
+            problems = [
+                problem
+                for station, job in self._lab.jobs(trial, self._state.now)
+                for problem in station.instrument.check(job)
+            ]
         return "; ".join(f"{problem.setting}: {problem.reason}" for problem in problems)
 
-    def _intent(self, number: int) -> Submitting:
-        return self._submitting(number, self._state.history.trial(number).attempt + 1)
+    def _intent(self, number: int) -> Body:
+        """The intent to run what waits in the queue, unless it is not what was approved."""
+        state = self._state
+        trial, step = state.history.trial(number), state.queue[number]
+        digest = approvals.payload(state.campaign, trial.parameters)
+        beyond = self._problems(trial) if trial.proposed is not None else ""
+        if beyond:  # a person's setting, which no instrument has looked at yet
+            return self._refused_before(trial, beyond)
+        if state.approved.get(number, digest) != digest:
+            reason = "it is not what was approved"
+            return AwaitingApproval(self._journal.now, number, digest, (), reason)
+        begun = step != state.first_step
+        return self._submitting(number, trial.attempt if begun else trial.attempt + 1, step)
 
-    def _submitting(self, number: int, attempt: int) -> Submitting:
+    def _submitting(self, number: int, attempt: int, step: str) -> Submitting:
         key = f"{self._journal.campaign_id}/{number}/{attempt}"
-        return Submitting(self._journal.now, number, attempt, key)
+        return Submitting(
+            self._journal.now, number, attempt, f"{key}/{step}" if step else key, step
+        )
 
     def launch(self) -> None:
         """Meet the next attempts that this engine has not met, in order; store what is new."""
@@ -115,10 +160,11 @@ class Dispatch:
             try:
                 with self._journal.watch.measure("instrument"):
                     body = self._take_up(attempt) if attempt.running else self._deliver(attempt)
-            except InstrumentError:
+            except InstrumentError as error:
                 if self._lab.clock.simulated:
                     raise
-                self._agenda.again(attempt.key)
+                self._journal.trouble(attempt.trial, error)
+                self._agenda.again(attempt.key, self._lab.at(attempt).card.retry_s)
                 continue
             self._met.add(attempt.key)
             if body is not None:
@@ -132,60 +178,62 @@ class Dispatch:
 
     def _deliver(self, attempt: Attempt) -> Body | None:
         """Hand a stored intent over, unless the device already has it."""
-        instrument = self._lab.instrument
-        if attempt.key in self._doubtful and not self._lab.card.repeatable:
-            found = instrument.find(attempt.key)
+        station = self._lab.at(attempt)
+        if attempt.key in self._doubtful and not station.card.repeatable:
+            found = self._find(attempt)
             if found is not Found.NEVER:
                 return self._found(attempt, found)
         try:
-            run_id = instrument.submit(self._job_of(attempt)).run_id
+            run_id = station.instrument.submit(self._job_of(attempt)).run_id
         except Refused as error:
-            failure = Failure(FailureKind.OUT_OF_RANGE, str(error), infeasible=True)
-            return self._over(attempt, TrialState.REFUSED, failure)
+            return self._refused(attempt, str(error))
         except Unreachable as error:
             self._doubtful.add(attempt.key)
             return self._unanswered(attempt, str(error))
-        return Started(self._journal.now, attempt.trial, attempt.number, run_id)
+        return self._started(attempt, run_id)
+
+    def _find(self, attempt: Attempt) -> Found:
+        since = self._state.moment(attempt.since)
+        return self._lab.at(attempt).instrument.find(attempt.key, since)
+
+    def _started(self, attempt: Attempt, run_id: str) -> Started:
+        now = self._journal.now
+        return Started(now, attempt.trial, attempt.number, run_id, attempt.step)
+
+    def _refused(self, attempt: Attempt, reason: str) -> Ended:
+        failure = Failure(FailureKind.OUT_OF_RANGE, reason, infeasible=True)
+        number, state = attempt.number, TrialState.REFUSED
+        return Ended(self._journal.now, attempt.trial, number, state, 0.0, failure, attempt.step)
 
     def _unanswered(self, attempt: Attempt, reason: str) -> Body | None:
         """No answer came: has the job arrived? Raises Unreachable while nobody can tell."""
-        found = self._lab.instrument.find(attempt.key)
+        found = self._find(attempt)
         if found is not Found.NEVER:
             return self._found(attempt, found)
         result = Result(JobState.FAILED, failure=FailureKind.CHANNEL_FAULT, reason=reason)
         progress = Progress(JobState.FAILED, 0, None, 0.0)
         trial = self._state.history.trial(attempt.trial)
-        campaign, exchange = self._state.campaign, self._lab.exchange
+        campaign, exchange = self._state.campaign, self._lab.at(attempt).exchange
         now = self._journal.now
         return conclude(campaign, exchange, trial, attempt, progress, result, now)[-1]
 
     def _take_up(self, attempt: Attempt) -> Body | None:
         """Meet a running attempt of an earlier engine: run it again, adopt it, or call it lost."""
-        instrument = self._lab.instrument
-        if self._lab.card.repeatable:
-            instrument.submit(self._job_of(attempt))
+        station = self._lab.at(attempt)
+        if station.card.repeatable:
+            station.instrument.submit(self._job_of(attempt))
             return None
-        found = instrument.find(attempt.key)
+        found = self._find(attempt)
         return self._found(attempt, Found.UNKNOWN if found is Found.NEVER else found)
 
     def _found(self, attempt: Attempt, found: Found) -> Body | None:
         if found is Found.UNKNOWN:
             reason = "the instrument could not say whether the job ran"
-            failure = Failure(FailureKind.CHANNEL_FAULT, reason)
-            return self._over(attempt, TrialState.LOST, failure)
+            return lost(attempt, self._journal.now, reason)
         if attempt.running:
             return None
-        run_id = self._lab.instrument.poll(attempt.key).run_id
-        return Started(self._journal.now, attempt.trial, attempt.number, run_id)
-
-    def _over(self, attempt: Attempt, state: TrialState, failure: Failure) -> Ended:
-        """The end of an attempt that was never measured; a lost one may have held its channel."""
-        now, held = self._journal.now, 0.0
-        if state is TrialState.LOST:
-            held = (now - attempt.since) / 3600.0
-        return Ended(now, attempt.trial, attempt.number, state, held, failure)
+        return self._started(attempt, self._lab.at(attempt).instrument.poll(attempt.key).run_id)
 
     def _job_of(self, attempt: Attempt) -> Job:
-        setting = self._state.history.trial(attempt.trial).parameters
-        since = self._state.moment(attempt.since)
-        return self._lab.job(attempt.trial, attempt.number, setting, since, attempt.key)
+        trial = self._state.history.trial(attempt.trial)
+        return self._lab.job(attempt, trial, self._state.moment)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
+from campaigns.campaign import CampaignError
 from campaigns.records import Recommendation
-from loop import budget, derive
+from loop import budget, derive, rulings
 from loop.agenda import Agenda
 from loop.attendance import Attendance
 from loop.confirming import MOST_WINNERS
 from loop.dispatch import Dispatch
 from loop.early import TrainingFailed
 from loop.events import Finished, Fitted
-from loop.journal import Journal, Listener
+from loop.journal import LOOK_S, Journal, Listener
 from loop.lab import Lab
+from loop.ruled import ruled
 from loop.start import recorded
 from loop.state import CampaignState
 from loop.stopwatch import Stopwatch
@@ -25,12 +28,18 @@ class Interrupted(Exception):
     """The engine was asked to stop; the campaign can be resumed."""
 
 
+class Waiting(Exception):
+    """Nothing can go on before a person has ruled; the campaign can be resumed."""
+
+
 class Engine:
     """Runs one campaign to its end or until interrupted.
 
     Every action writes its events in one transaction and is chosen from the state those events fold
     to, so an engine that was killed anywhere goes on with the very action that was due. `growth`
-    spaces the recommendations stored on the way: the next one after that share more trials.
+    spaces the recommendations stored on the way: the next one after that share more trials. Where
+    only persons can help, a `patient` engine waits for them on a real clock; on a simulated one,
+    where no time passes while they think, it leaves.
     """
 
     def __init__(
@@ -42,6 +51,7 @@ class Engine:
         lease: Lease,
         listener: Listener | None = None,
         growth: float = 0.1,
+        patient: bool = True,
     ) -> None:
         self.campaign_id = campaign_id
         self.state = state
@@ -51,6 +61,7 @@ class Engine:
         self._dispatch = Dispatch(self._journal, lab, agenda)
         self._attendance = Attendance(self._journal, lab, agenda)
         self._growth = growth
+        self._patient = patient and not lab.clock.simulated
         self._in_vain = 0  # what was known when there was nothing to recommend
         self._stop = False
 
@@ -60,12 +71,16 @@ class Engine:
         return self._journal.watch
 
     def run(self) -> None:
-        """Go on until the campaign is over. Raises Interrupted after `interrupt`."""
+        """Go on until the campaign is over.
+
+        Raises Interrupted after `interrupt`, Waiting where only a person can help.
+        """
         with single_threaded():
             while not self.state.over:
                 if self._stop:
                     raise Interrupted
                 self._journal.renew()
+                self._obey()
                 self._step()
 
     def interrupt(self) -> None:
@@ -74,6 +89,20 @@ class Engine:
         wake = getattr(self.lab.clock, "interrupt", None)
         if wake is not None:
             wake()
+
+    def _obey(self) -> None:
+        """Carry out what persons have ruled since the last look."""
+        for filed in self._journal.rulings():
+            try:
+                now = self._journal.now
+                bodies, answer = ruled(self.state, rulings.decode(filed.body), now)
+            except CampaignError as error:
+                self._journal.store.refuse_ruling(filed.number, "; ".join(error.problems))
+                continue
+            except ValueError as error:  # filed by a newer release, or damaged
+                self._journal.store.refuse_ruling(filed.number, str(error).splitlines()[0])
+                continue
+            self._journal.append(bodies, answered={filed.number: str(answer)})
 
     def _step(self) -> None:
         """The next action. The order is part of the two promises: see docs/engine.md."""
@@ -95,7 +124,7 @@ class Engine:
         state = self.state
         start = state.campaign.start
         if (start.measured or start.campaigns) and not state.record_proposed:
-            self._journal.append(recorded(self._journal.store, state, self.lab.exchange.units))
+            self._journal.append(recorded(self._journal.store, state, self.lab.units))
             return True
         if start.settings and not state.start_proposed:
             self._dispatch.propose(derive.start(state.campaign, state.history))
@@ -147,8 +176,11 @@ class Engine:
         return True
 
     def _wind_up(self) -> None:
-        """Nothing runs and nothing may start: recommend, confirm, finish."""
+        """Nothing runs and nothing may start: ask persons, recommend, confirm, finish."""
         state = self.state
+        if state.awaiting or state.lost:
+            self._wait_for_persons()
+            return
         if self._recommend():
             return
         winner = state.recommendation
@@ -160,6 +192,12 @@ class Engine:
             self._finish("failed", hopeless)
         else:
             self._finish("finished", state.exhausted or self._dispatch.spent())
+
+    def _wait_for_persons(self) -> None:
+        if not self._patient:
+            raise Waiting
+        with self.watch.measure("waiting"):
+            self.lab.clock.wait_until(self.lab.clock.now() + timedelta(seconds=LOOK_S))
 
     def _to_confirm(self, winner: Recommendation) -> bool:
         """Whether the winner is still to be repeated, and there is time for it."""

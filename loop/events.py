@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from pydantic import TypeAdapter
 
@@ -21,6 +21,8 @@ from campaigns.records import (
 )
 
 VERSION = 1  # of the payloads; readers upcast older ones
+
+Verdict: TypeAlias = Literal["not_run", "adopt", "failed", "measured"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,58 @@ class Proposed:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitingApproval:
+    """A trial waits for a person; `digest` is that of the payload to be approved.
+
+    policies: of the instruments that it passes; the `reason` follows from them.
+    """
+
+    kind: ClassVar[str] = "awaiting_approval"
+    time: float
+    trial: int
+    digest: str
+    policies: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """A person approved the payload with this digest, and no other."""
+
+    kind: ClassVar[str] = "approved"
+    time: float
+    trial: int
+    digest: str
+    who: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Modified:
+    """A person changed a trial's setting before it ran; what was approved before is void."""
+
+    kind: ClassVar[str] = "modified"
+    time: float
+    trial: int
+    parameters: dict[str, Value]
+    digest: str  # of the new payload
+    who: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A person refused a trial; its end follows."""
+
+    kind: ClassVar[str] = "rejected"
+    time: float
+    trial: int
+    digest: str
+    who: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Submitting:
     """The intent to run an attempt, stored before the instrument hears of it."""
 
@@ -83,6 +137,7 @@ class Submitting:
     trial: int
     attempt: int
     key: str
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +149,7 @@ class Started:
     trial: int
     attempt: int
     run_id: str
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +220,19 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
+class Passed:
+    """An attempt left one instrument for the `next` one; `hours` is how long it held a channel."""
+
+    kind: ClassVar[str] = "passed"
+    time: float
+    trial: int
+    attempt: int
+    step: str
+    next: str
+    hours: float
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptFailed:
     """An attempt failed and the campaign's rule asks for another one."""
 
@@ -173,11 +242,12 @@ class AttemptFailed:
     attempt: int
     hours: float
     failure: Failure
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A trial reached a terminal state; `hours` is how long its last attempt held a channel."""
+    """A trial reached a terminal state; `hours` is how long its last step held a channel."""
 
     kind: ClassVar[str] = "ended"
     time: float
@@ -186,6 +256,24 @@ class Ended:
     state: TrialState
     hours: float
     failure: Failure | None = None
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A person ruled what became of a lost attempt.
+
+    verdict: `not_run` (it is run again), `adopt` (the instrument is asked once more), `failed` or
+        `measured` (the trial's end follows, with what was measured).
+    """
+
+    kind: ClassVar[str] = "resolved"
+    time: float
+    trial: int
+    attempt: int
+    verdict: Verdict
+    who: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +334,10 @@ Body: TypeAlias = (
     Created
     | EngineStarted
     | Proposed
+    | AwaitingApproval
+    | Approved
+    | Modified
+    | Rejected
     | Submitting
     | Started
     | Measured
@@ -253,8 +345,10 @@ Body: TypeAlias = (
     | Predicted
     | Decided
     | Observed
+    | Passed
     | AttemptFailed
     | Ended
+    | Resolved
     | Corrected
     | Excluded
     | Changed
@@ -265,9 +359,9 @@ Body: TypeAlias = (
 KINDS: Mapping[str, type[Body]] = {
     cls.kind: cls
     for cls in (
-        Created, EngineStarted, Proposed, Submitting, Started, Measured, Fitted, Predicted,
-        Decided, Observed, AttemptFailed, Ended, Corrected, Excluded, Changed, Recommended,
-        Finished,
+        Created, EngineStarted, Proposed, AwaitingApproval, Approved, Modified, Rejected,
+        Submitting, Started, Measured, Fitted, Predicted, Decided, Observed, Passed,
+        AttemptFailed, Ended, Resolved, Corrected, Excluded, Changed, Recommended, Finished,
     )
 }  # fmt: skip
 

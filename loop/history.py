@@ -20,15 +20,20 @@ from campaigns.records import (
     Value,
 )
 from loop.events import (
+    Approved,
     AttemptFailed,
+    AwaitingApproval,
     Body,
     Corrected,
     Ended,
     Event,
     Excluded,
+    Modified,
     Observed,
+    Passed,
     Predicted,
     Proposed,
+    Resolved,
     Started,
     Submitting,
 )
@@ -128,6 +133,12 @@ class History:
         match body:
             case Proposed():
                 self._propose(body)
+            case AwaitingApproval():
+                self._change(body.trial, state=TrialState.AWAITING_APPROVAL)
+            case Approved():
+                self._change(body.trial, state=TrialState.PROPOSED)
+            case Modified():
+                self._modify(body)
             case Submitting():
                 self._change(body.trial, state=TrialState.SUBMITTING, attempt=body.attempt)
             case Started():
@@ -136,6 +147,8 @@ class History:
                 self._learn(body.trial, body.prediction)
             case Observed() | Corrected():
                 self._learn(body.trial, body.observation)
+            case Passed():
+                self._change(body.trial, state=TrialState.PROPOSED)
             case AttemptFailed():
                 # what the failed attempt's data predicted says nothing of the next cell
                 self._change(
@@ -143,6 +156,8 @@ class History:
                 )
             case Ended():
                 self._end(body)
+            case Resolved():
+                self._resolve(body)
             case Excluded():
                 self._exclude(body)
             case _:
@@ -175,6 +190,24 @@ class History:
         if isinstance(outcome, Prediction) and isinstance(standing, Observation):
             return  # a measurement is never superseded by a prediction
         self._change(number, outcomes={**trial.outcomes, outcome.metric: outcome})
+
+    def _modify(self, body: Modified) -> None:
+        """What was asked for counts as asked for, what is run instead counts, too."""
+        before = self.trial(body.trial)
+        setting = MappingProxyType(dict(body.parameters))
+        proposed = before.parameters if before.proposed is None else before.proposed
+        self._change(body.trial, parameters=setting, proposed=proposed)
+        if before.purpose is not Purpose.TRAINING:
+            old, new = self.key(before.parameters), self.key(setting)
+            if before.proposed is not None and old != self.key(proposed):
+                self._asked[old] -= 1  # changed before: nobody asked for it, and it is not run
+            if new != self.key(proposed):
+                self._asked[new] += 1
+
+    def _resolve(self, body: Resolved) -> None:
+        state = TrialState.RUNNING if body.verdict == "adopt" else TrialState.PROPOSED
+        self._change(body.trial, state=state, failure=None)
+        self._open[body.trial] = None
 
     def _end(self, body: Ended) -> None:
         self._change(body.trial, state=body.state, failure=body.failure)

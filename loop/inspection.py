@@ -2,44 +2,42 @@
 
 from __future__ import annotations
 
-import ast
-
 from campaigns.campaign import Campaign, CampaignError
-from campaigns.expression import parse as parse_expression
 from instruments import registry as instruments
 from instruments.base import Card
+from instruments.clock import RealClock, SimulatedClock
 from instruments.computing import Computed
-from loop.admission import Exchange
-from loop.clock import RealClock, SimulatedClock
-from loop.discrepancy import measured
 from loop.early import TrainingFailed, horizon, recorded_cells
 from loop.history import History
+from loop.misfits import misfits
 from loop.opening import opened, simulated
 from loop.optimizers import registry as optimizers
 from loop.optimizers.base import NothingToRecommend
-from loop.units import UnitError
 from surrogates import registry as surrogates
 from surrogates.cycle_life import FEWEST_TRAINING_CELLS
 
 
-def inspect(campaign: Campaign) -> Card:
-    """Open the parts to see that they fit together. Raises CampaignError with all that is wrong."""
+def inspect(campaign: Campaign) -> tuple[Card, ...]:
+    """Open the parts to see that they fit together; the cards of the instruments.
+
+    Raises CampaignError with all that is wrong.
+    """
     problems: list[str] = []
-    card: Card | None = None
+    cards: tuple[Card, ...] = ()
     problems += _optimizer_problems(campaign)
     clock = SimulatedClock() if simulated(campaign) else RealClock()
     try:
-        with opened(campaign, clock) as instrument:
-            card = instrument.describe()
-        problems += _misfits(campaign, card)
+        with opened(campaign, clock) as instruments:
+            cards = tuple(instrument.describe() for instrument in instruments)
+        problems += misfits(campaign, cards)
     except (ValueError, KeyError) as error:
         problems += _lines(error, "instrument.options")
     problems += _predictor_problems(campaign)
     problems += execution_problems(campaign)
     problems += _plan_problems(campaign)
-    if problems or card is None:
+    if problems:
         raise CampaignError(problems)
-    return card
+    return cards
 
 
 def _optimizer_problems(campaign: Campaign) -> list[str]:
@@ -60,77 +58,6 @@ def _lines(error: Exception, where: str) -> list[str]:
         return list(error.problems)
     text = str(error)
     return [text if text.startswith("instrument.") else f"{where}: {text}"]
-
-
-def _misfits(campaign: Campaign, card: Card) -> list[str]:
-    """Where campaign and instrument do not fit: metrics, settings, units, series."""
-    metrics = [("objectives", name) for spec in campaign.objectives for name in measured(spec)]
-    metrics += [("constraints", spec.metric) for spec in campaign.constraints]
-    problems = [
-        f"{where}: {card.kind} does not measure {metric!r}; it measures {', '.join(card.metrics)}"
-        for where, metric in metrics
-        if metric not in card.metrics
-    ]
-    problems += [
-        f"objectives: {card.kind} measures {spec.metric!r}; give the discrepancy a name of its own"
-        for spec in campaign.objectives
-        if spec.curve is not None and spec.metric in card.metrics
-    ]
-    space = campaign.space
-    names = {item.name for item in (*space.parameters, *space.derived)}
-    taken = {setting.name for setting in card.settings}
-    if not card.open_settings:
-        problems += [
-            f"space.parameters.{name}: {card.kind} takes no such setting; it takes "
-            f"{', '.join(sorted(taken))}"
-            for name in sorted(names - taken)
-        ]
-    else:
-        problems += _unseen(campaign, card, taken)
-    problems += _texts(campaign, card)
-    problems += [
-        f"space.parameters: {card.kind} needs {setting.name!r} ({setting.unit})"
-        for setting in card.settings
-        if setting.name not in names and not setting.optional
-    ]
-    if campaign.instrument.channels > card.channels:
-        problems.append(
-            f"instrument.channels: {campaign.instrument.channels} are wanted, {card.kind} has "
-            f"{card.channels}"
-        )
-    if campaign.early_prediction is not None and not card.series:
-        problems.append(
-            f"early_prediction: {card.kind} gives no per-cycle series to predict from; leave the "
-            "section out"
-        )
-    try:
-        Exchange.between(campaign, card)
-    except UnitError as error:
-        problems.append(f"units: {error}")
-    return problems
-
-
-def _unseen(campaign: Campaign, card: Card, taken: set[str]) -> list[str]:
-    """Parameters that would be varied though nobody looks at them."""
-    formulas = [parse_expression(derived.expression) for derived in campaign.space.derived]
-    nodes = (node for formula in formulas for node in ast.walk(formula))
-    used = {node.id for node in nodes if isinstance(node, ast.Name)}
-    return [
-        f"space.parameters.{name}: {card.kind} does not look at it; it takes "
-        f"{', '.join(sorted(taken))}"
-        for name in campaign.space.names
-        if name not in taken and name not in used
-    ]
-
-
-def _texts(campaign: Campaign, card: Card) -> list[str]:
-    """Parameters that are words where the instrument takes numbers."""
-    numeric = {setting.name for setting in card.settings if not setting.options}
-    return [
-        f"space.parameters.{parameter.name}: {card.kind} takes a number, not a text"
-        for parameter in campaign.space.parameters
-        if parameter.name in numeric and parameter.kind != "number"
-    ]
 
 
 def _predictor_problems(campaign: Campaign) -> list[str]:
@@ -167,8 +94,9 @@ def _predictor_problems(campaign: Campaign) -> list[str]:
 
 def execution_problems(campaign: Campaign) -> list[str]:
     """A cluster that cannot be reached; no matter where nothing is computed elsewhere."""
-    spec, instrument = campaign.execution, instruments.target(campaign.instrument.kind)
-    if spec.kind != "dask" or not issubclass(instrument, Computed):
+    spec = campaign.execution
+    targets = [instruments.target(step.instrument.kind) for step in campaign.steps]
+    if spec.kind != "dask" or not any(issubclass(target, Computed) for target in targets):
         return []
     from loop.execution_dask import problems
 
@@ -178,8 +106,10 @@ def execution_problems(campaign: Campaign) -> list[str]:
 def _plan_problems(campaign: Campaign) -> list[str]:
     """Parts of the file that contradict each other."""
     problems = []
-    if "channels" in campaign.instrument.options:
-        problems.append("instrument.options.channels: belongs into [instrument] as channels")
+    for i, step in enumerate(campaign.steps):
+        where = f"steps[{i}]" if step.name else "instrument"
+        if "channels" in step.instrument.options:
+            problems.append(f"{where}.options.channels: belongs into [{where}] as channels")
     wanted, trials = len(campaign.start.settings), campaign.budget.trials
     if trials is not None and wanted > trials:
         problems.append(f"start.settings: {wanted} settings, but budget.trials = {trials}")

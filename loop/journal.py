@@ -9,9 +9,11 @@ from instruments.base import Clock, Series
 from loop.events import Body, Event
 from loop.state import CampaignState
 from loop.stopwatch import Stopwatch
+from loop.store.rulings import Filed
 from loop.store.store import Lease, Store
 
 RENEW_S = 5.0  # wall seconds between renewals of the lease
+LOOK_S = 0.5  # wall seconds between looks for what persons have ruled
 
 Listener = Callable[[Sequence[Event], CampaignState], None]
 
@@ -36,26 +38,51 @@ class Journal:
         self._clock = clock
         self._listener = listener
         self._renewed = time.monotonic()
+        self._looked = 0.0
+        self._troubles: dict[int, str] = {}
 
     def append(
         self,
         bodies: Sequence[Body],
         series: Mapping[int, Series] | None = None,
         artifacts: Mapping[str, bytes] | None = None,
+        answered: Mapping[int, str] | None = None,
     ) -> None:
-        """One transaction: events and what belongs to them. Raises StoreError, nothing written."""
+        """One transaction: events and what belongs to them. Raises StoreError, nothing written.
+
+        answered: rulings that are carried out by these events, with what their author is told.
+        """
         events = self.store.append(
             self.campaign_id,
             bodies,
             fence=self._lease.fence,
             series=series or {},
             artifacts=artifacts or {},
+            answered=answered or {},
+            durable=not self._clock.simulated,  # hardware remembers what power cuts make us forget
         )
         for event in events:
             self.state.apply(event)
+            self._troubles.pop(getattr(event.body, "trial", 0), None)
         if self._listener is not None:
             with self.watch.measure("faces"):
                 self._show(self._listener, events)
+
+    def trouble(self, trial: int, error: Exception) -> None:
+        """Say that an instrument was busy or silent; once, as long as it stays the same."""
+        line = f"trial {trial}: {error}"
+        tell = getattr(self._listener, "trouble", None)
+        if tell is not None and self._troubles.get(trial) != line:
+            with self.watch.measure("faces"):
+                tell(line)
+        self._troubles[trial] = line
+
+    def rulings(self) -> list[Filed]:
+        """What persons have ruled and nobody has carried out yet; looked for twice a second."""
+        if time.monotonic() - self._looked < LOOK_S:
+            return []
+        self._looked = time.monotonic()
+        return self.store.open_rulings(self.campaign_id)
 
     def _show(self, listener: Listener, events: Sequence[Event]) -> None:
         try:

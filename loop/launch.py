@@ -13,8 +13,8 @@ from typing import Any
 from campaigns.campaign import Campaign, CampaignError, load
 from instruments import registry as instruments
 from instruments.base import Clock, Instrument
+from instruments.clock import EPOCH, RealClock, SimulatedClock
 from loop import start
-from loop.clock import EPOCH, RealClock, SimulatedClock
 from loop.early import EarlyPredictor
 from loop.engine import Engine
 from loop.environment import environment
@@ -22,11 +22,12 @@ from loop.events import Body, Changed, Created, EngineStarted
 from loop.inspection import execution_problems, inspect
 from loop.journal import Listener
 from loop.lab import Lab
-from loop.opening import opened, simulated
+from loop.opening import occupied, opened, simulated
 from loop.optimizers import registry as optimizers
 from loop.restoring import restore
 from loop.state import CampaignState
 from loop.store.store import Lease, Store
+from loop.store.work import board_of
 from surrogates import registry as surrogates
 
 
@@ -76,6 +77,7 @@ def engine(
     changes: Mapping[str, Any] | None = None,
     listener: Listener | None = None,
     growth: float = 0.1,
+    patient: bool = True,
 ) -> Iterator[Engine]:
     """An engine that holds the campaign's lease while the block lasts.
 
@@ -92,12 +94,12 @@ def engine(
             )
         changed = _changed(state.campaign, changes or {})
         clock = SimulatedClock(state.now) if simulated(changed) else RealClock()
-        with _instrument(changed, clock, len(state.attempts)) as instrument:
+        with _instruments(store, changed, clock, state) as instruments:
             # not before the instrument is there: a change that cannot be served is not journalled
             if changes or not state.over:
                 _journal(store, campaign_id, state, lease, _openings(state, lease, changes or {}))
-            lab = _lab(store, campaign_id, state.campaign, instrument, clock)
-            yield Engine(store, campaign_id, state, lab, lease, listener, growth)
+            lab = _lab(store, campaign_id, state.campaign, instruments, clock)
+            yield Engine(store, campaign_id, state, lab, lease, listener, growth, patient)
     finally:
         store.release(lease)
 
@@ -114,27 +116,34 @@ def _changed(campaign: Campaign, changes: Mapping[str, Any]) -> Campaign:
 
 
 @contextmanager
-def _instrument(campaign: Campaign, clock: Clock, running: int) -> Iterator[Instrument]:
-    """The campaign's instrument. Raises CampaignError where it cannot be opened here."""
+def _instruments(
+    store: Store, campaign: Campaign, clock: Clock, state: CampaignState
+) -> Iterator[tuple[Instrument, ...]]:
+    """The campaign's instruments. Raises CampaignError where one cannot be opened here."""
     with ExitStack() as stack:
         try:
-            instrument = stack.enter_context(opened(campaign, clock, running))
+            there = opened(campaign, clock, occupied(state), board_of(store))
+            found = stack.enter_context(there)
         except CampaignError:
             raise
         except ValueError as error:
             raise CampaignError([str(error)]) from error
-        yield instrument
+        yield found
 
 
 def _lab(
-    store: Store, campaign_id: str, campaign: Campaign, instrument: Instrument, clock: Clock
+    store: Store,
+    campaign_id: str,
+    campaign: Campaign,
+    instruments: tuple[Instrument, ...],
+    clock: Clock,
 ) -> Lab:
     spec = campaign.optimizer
     predictor = None
     if campaign.early_prediction is not None:
         predictor = EarlyPredictor(store, campaign_id, campaign)
     optimizer = optimizers.create(spec.kind, spec.options)
-    return Lab(campaign, instrument, optimizer, clock, predictor)
+    return Lab(campaign, instruments, optimizer, clock, predictor)
 
 
 def _openings(state: CampaignState, lease: Lease, changes: Mapping[str, Any]) -> list[Body]:

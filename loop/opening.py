@@ -1,37 +1,83 @@
-"""Opening the instrument that a campaign names."""
+"""Opening the instruments that a campaign names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from typing import cast
 
 from campaigns.campaign import Campaign
+from campaigns.problems import CampaignError
+from campaigns.records import NOTHING
+from campaigns.steps import Step
 from instruments import registry as instruments
 from instruments.base import Clock, Instrument
+from instruments.board import Board, Hosted
 from instruments.computing import Computed
+from instruments.patience import Patient
+from loop.state import CampaignState
 
 
 def simulated(campaign: Campaign) -> bool:
-    """Whether the campaign's clock may jump. Raises KeyError for an unknown kind."""
-    return bool(instruments.target(campaign.instrument.kind).simulated)
+    """Whether the campaign's clock may jump: only if every instrument's time may.
+
+    Raises KeyError for an unknown kind.
+    """
+    kinds = [step.instrument.kind for step in campaign.steps]
+    return all(instruments.target(kind).simulated for kind in kinds)
+
+
+def occupied(state: CampaignState) -> Mapping[str, int]:
+    """How many attempts each step has under way."""
+    return Counter(attempt.step for attempt in state.attempts.values())
 
 
 @contextmanager
-def opened(campaign: Campaign, clock: Clock, running: int = 0) -> Iterator[Instrument]:
-    """The campaign's instrument, open while the block lasts, with room for what runs already.
+def opened(
+    campaign: Campaign,
+    clock: Clock,
+    running: Mapping[str, int] = NOTHING,
+    board: Board | None = None,
+) -> Iterator[tuple[Instrument, ...]]:
+    """The campaign's instruments, one a step, open while the block lasts.
 
-    What it computes is computed where the campaign says. Workers are started, and clusters
-    connected, with the first computation: to open an instrument costs nothing.
+    running: attempts under way by step, for which there must be room whatever the campaign says.
+    board: the work of robots, for instruments that hand their jobs to them.
+
+    What is computed is computed where the campaign says. Workers are started, and clusters
+    connected, with the first computation: to open an instrument costs nothing. Raises ValueError.
     """
-    spec = campaign.instrument
-    options = {**spec.options, "channels": max(spec.channels, running)}
     with ExitStack() as stack:
-        instrument = instruments.open_instrument(spec.kind, options, clock, campaign.files)
-        if isinstance(instrument, Computed):
-            from loop.execution import computer
+        yield tuple(
+            _opened(campaign, step, clock, running.get(step.name, 0), board, stack)
+            for step in campaign.steps
+        )
 
-            place = computer(campaign.execution)
-            stack.callback(place.close)
-            instrument.compute_with(place)
-        stack.callback(instrument.close)
-        yield instrument
+
+def _opened(
+    campaign: Campaign,
+    step: Step,
+    clock: Clock,
+    running: int,
+    board: Board | None,
+    stack: ExitStack,
+) -> Instrument:
+    spec = step.instrument
+    options = {**spec.options, "channels": max(spec.channels, running)}
+    try:
+        instrument = instruments.open_instrument(spec.kind, options, clock, campaign.files)
+    except CampaignError as error:
+        raise error.within(f"step {step.name}: " if step.name else "") from None
+    if isinstance(instrument, Computed):
+        from loop.execution import computer
+
+        place = computer(campaign.execution)
+        stack.callback(place.close)
+        instrument.compute_with(place)
+    if isinstance(instrument, Hosted) and board is not None:
+        instrument.work_on(board)
+    if not instrument.simulated:  # it is open already: all of the protocol but that
+        instrument = cast("Instrument", Patient(instrument))
+    stack.callback(instrument.close)
+    return instrument

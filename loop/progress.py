@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING, TextIO
 from campaigns.records import TrialState
 from loop.events import (
     AttemptFailed,
+    AwaitingApproval,
     Body,
     Ended,
     Event,
     Fitted,
     Observed,
+    Passed,
     Predicted,
     Proposed,
     Recommended,
@@ -25,10 +28,14 @@ from loop.summary import estimate_text, number, setting_text, unit_of
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+# kinds of events that say what is going on
+TOLD = (Predicted, Observed, Fitted, AttemptFailed, Proposed, AwaitingApproval, Passed)
+
 REFRESH_PER_S = 4  # redraws a second; a campaign has hundreds of events a second
 BAR = 24  # characters
 
 SHOWN = {
+    TrialState.AWAITING_APPROVAL: "yellow",
     TrialState.RUNNING: "cyan",
     TrialState.PREDICTED: "green",
     TrialState.COMPLETED: "green",
@@ -48,13 +55,20 @@ class Progress:
         self._state: CampaignState | None = None
         self._latest: Body | None = None
         self._began = time.monotonic()
+        self._trouble = ""
+
+    def trouble(self, line: str) -> None:
+        """An instrument was busy or did not answer; it is asked again."""
+        self._trouble = line
+        if not self._stream.isatty():
+            self._say(line)
 
     def __call__(self, events: Sequence[Event], state: CampaignState) -> None:
         """Take in what the engine just wrote."""
-        self._state = state
+        self._state, self._trouble = state, ""
         for event in events:
             if (
-                isinstance(event.body, Predicted | Observed | Fitted | AttemptFailed | Proposed)
+                isinstance(event.body, TOLD)
                 or (isinstance(event.body, Ended) and event.body.failure is not None)
                 or isinstance(event.body, Recommended)
             ):
@@ -83,11 +97,30 @@ class Progress:
     def _plain(self, events: Sequence[Event], state: CampaignState) -> None:
         """For logs: the few moments that matter."""
         for event in events:
-            if isinstance(event.body, Fitted):
-                n = len(event.body.trials)
-                source = f"{n} training cells" if n else "recorded cells"
-                self._stream.write(f"early predictor fitted on {source}\n")
-                self._stream.flush()
+            line = self._line(event.body)
+            if line:
+                self._say(line)
+
+    def _say(self, line: str) -> None:
+        self._stream.write(f"{line}\n")
+        self._stream.flush()
+
+    def _line(self, body: Body) -> str:
+        match body:
+            case Fitted(trials=trials):
+                source = f"{len(trials)} training cells" if trials else "recorded cells"
+                return f"early predictor fitted on {source}"
+            case AwaitingApproval(trial=trial, reason=reason):
+                return f"trial {trial} awaits approval ({reason}): leyden trial waiting {self._id}"
+            case Ended(trial=trial, state=TrialState.LOST, failure=failure):
+                reason = "" if failure is None else failure.reason
+                return f"trial {trial} is lost ({reason}): leyden trial resolve {self._id} {trial}"
+            case _:
+                return ""
+
+    @property
+    def _id(self) -> str:
+        return shlex.quote(self.campaign_id)
 
     # drawing ---------------------------------------------------------------------------------
 
@@ -112,6 +145,8 @@ class Progress:
         grid.add_row("budget", self._budget(state))
         grid.add_row("lab time", self._lab(state))
         grid.add_row("now", Text(self.activity(state)))
+        if self._trouble:
+            grid.add_row("trouble", Text(self._trouble, "yellow"))
         return grid
 
     def phase(self, state: CampaignState) -> str:
@@ -140,7 +175,7 @@ class Progress:
         for each, style in SHOWN.items():
             if counts.get(each):
                 text.append("  ·  ", "dim")
-                text.append(f"{counts[each]} {each}", style)
+                text.append(f"{counts[each]} {each.replace('_', ' ')}", style)
         waiting = counts.get(TrialState.PROPOSED, 0)
         if waiting:
             text.append(f"  ·  {waiting} waiting", "dim")
@@ -192,6 +227,12 @@ class Progress:
                 return f"trial {trial}: {seen.metric} measured {value}"
             case Fitted():
                 return "early predictor fitted"
+            case AwaitingApproval(trial=trial, reason=reason):
+                return f"trial {trial} awaits approval: {reason}"
+            case Passed(trial=trial, step=step, next=following):
+                return f"trial {trial} went from {step} to {following}"
+            case Ended(trial=trial, state=TrialState.LOST):
+                return f"trial {trial} is lost: a person must say what became of it"
             case AttemptFailed(trial=trial, failure=failure):
                 return f"trial {trial} failed ({failure.kind}) and is tried again"
             case Ended(trial=trial, failure=failure) if failure is not None:

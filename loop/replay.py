@@ -9,10 +9,11 @@ from typing import Any
 
 from campaigns.campaign import Campaign, parse
 from campaigns.records import Purpose
-from loop import derive
+from loop import approvals, derive
 from loop.early import EarlyPredictor
 from loop.environment import environment
 from loop.events import (
+    AwaitingApproval,
     Body,
     Created,
     Decided,
@@ -120,6 +121,8 @@ class Audit:
                 self._predicted(state, event, event.body)
             case Decided():
                 self._decided(state, event, event.body)
+            case AwaitingApproval() if event.body.policies:
+                self._held_back(state, event, event.body)
             case _:
                 pass
 
@@ -193,6 +196,14 @@ class Audit:
         recorded = (body.reason, dict(body.weighed))
         if recorded != (decision.reason, dict(decision.weighed)):
             self._diverged(event, f"{body.action}: {body.reason}", decision.reason)
+
+    def _held_back(self, state: CampaignState, event: Event, body: AwaitingApproval) -> None:
+        """Why a person was asked, and about what."""
+        setting = state.history.trial(body.trial).parameters
+        reason = approvals.needed(state.campaign, body.policies, state.history, setting)
+        derived = replace(body, digest=approvals.payload(state.campaign, setting), reason=reason)
+        if body != derived:
+            self._diverged(event, *_difference(body, derived))
 
     # comparing -------------------------------------------------------------------------------
 

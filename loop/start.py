@@ -8,13 +8,13 @@ from dataclasses import replace
 
 from campaigns.campaign import Campaign, CampaignError, parse
 from campaigns.records import Observation, Outcome, Purpose, Setting, TrialState, Value
+from instruments.units import UnitError, converter, scale
 from loop.discrepancy import completed, measured
 from loop.events import Body, Ended, Observed, Proposed, ProposedTrial
 from loop.restoring import restore
 from loop.state import RECORDED, CampaignState
 from loop.store.errors import CampaignUnknown
 from loop.store.store import Store
-from loop.units import UnitError, converter, scale
 
 Known = tuple[Setting, Mapping[str, Observation]]
 Units = Mapping[str, str]  # metric -> unit

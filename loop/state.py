@@ -20,7 +20,9 @@ from campaigns.records import (
     TrialState,
 )
 from loop.events import (
+    Approved,
     AttemptFailed,
+    AwaitingApproval,
     Body,
     Changed,
     Corrected,
@@ -32,16 +34,21 @@ from loop.events import (
     Finished,
     Fitted,
     Measured,
+    Modified,
     Observed,
+    Passed,
     Predicted,
     Proposed,
     Recommended,
+    Resolved,
     Started,
     Submitting,
 )
 from loop.history import History, Key
 from loop.stall import Stall
 
+# kinds of events that can change a recommendation
+LEARNT = (Proposed, Predicted, Observed, Ended, Corrected, Excluded, Modified, Resolved)
 RECORDED = "record"  # author of trials whose results were given, not run here
 
 
@@ -53,11 +60,13 @@ class Attempt:
     number: int
     key: str
     since: float  # campaign seconds
+    step: str = ""
     running: bool = False  # False: submitted, no answer stored yet
     cycle: int = 0  # all data up to this cycle are stored
     predicted: bool = False
     decided: bool = False  # its early data have been looked at, whatever came of it
     stopping: bool = False  # a stop was decided, the end is not stored yet
+    hours: float = 0.0  # of a lost attempt: what it was charged with
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,10 @@ class CampaignState:
         self.reason = ""
         self.cost = Cost()
         self.attempts: dict[int, Attempt] = {}  # by trial, those that hold a channel
-        self.queue: dict[int, None] = {}  # trials that wait for a channel, in order
+        self.queue: dict[int, str] = {}  # trials that wait for a channel, in order: of which step
+        self.awaiting: dict[int, AwaitingApproval] = {}  # trials that wait for a person's approval
+        self.approved: dict[int, str] = {}  # trial -> digest of the payload that was approved
+        self.lost: dict[int, Attempt] = {}  # trials of which a person must say what became of them
         self.counts: Counter[TrialState] = Counter()
         self.training_counts: Counter[TrialState] = Counter()
         self.asked = 0  # trials that count against budget.trials
@@ -139,8 +151,22 @@ class CampaignState:
         return (moment - self.epoch) / timedelta(seconds=1)
 
     @property
-    def free_channels(self) -> int:
-        return self.campaign.instrument.channels - len(self.attempts)
+    def first_step(self) -> str:
+        """Where trials begin; "" in a campaign with one instrument."""
+        return self.campaign.steps[0].name
+
+    def free(self, step: str) -> int:
+        """Channels of a step's instrument that no attempt holds."""
+        channels = next(s.instrument.channels for s in self.campaign.steps if s.name == step)
+        return channels - sum(attempt.step == step for attempt in self.attempts.values())
+
+    @property
+    def room(self) -> int:
+        """How many more trials may be asked for: none while one waits between two steps, so that
+        no sample is made that lies about while the search learns."""
+        if any(step != self.first_step for step in self.queue.values()):
+            return 0
+        return self.free(self.first_step) - len(self.queue) - len(self.awaiting)
 
     @property
     def over(self) -> bool:
@@ -157,13 +183,27 @@ class CampaignState:
         if time > self.time:
             self.time, self.standing = time, 0
         self._fold(body)
-        if isinstance(body, Proposed | Predicted | Observed | Ended | Corrected | Excluded):
+        if isinstance(body, LEARNT):
             self.learnt = event.seq
 
     def _fold(self, body: Body) -> None:
         match body:
             case Proposed():
                 self._propose(body)
+            case AwaitingApproval():
+                self.queue.pop(body.trial, None)
+                self.awaiting[body.trial] = body
+                self.approved.pop(body.trial, None)
+                self._count(body.trial, TrialState.PROPOSED, TrialState.AWAITING_APPROVAL)
+            case Approved():
+                del self.awaiting[body.trial]
+                self.approved[body.trial] = body.digest
+                self.queue[body.trial] = self.first_step
+                self._count(body.trial, TrialState.AWAITING_APPROVAL, TrialState.PROPOSED)
+                self._reopen()
+            case Modified() if body.trial in self.awaiting:
+                asked = self.awaiting[body.trial]
+                self.awaiting[body.trial] = replace(asked, digest=body.digest)
             case Submitting():
                 self._submit(body)
             case Started():
@@ -183,13 +223,19 @@ class CampaignState:
                 self._exclude(body)
             case Decided():
                 self._attempt(body.trial, decided=True, stopping=body.action == "stop")
+            case Passed():
+                self._release(body)
+                self.queue[body.trial] = body.next
+                self._count(body.trial, None, TrialState.PROPOSED)
             case AttemptFailed():
                 self.stall.forget(body.trial)
                 self._release(body)
-                self.queue[body.trial] = None
+                self.queue[body.trial] = self.first_step
                 self._count(body.trial, None, TrialState.PROPOSED)
             case Ended():
                 self._end(body)
+            case Resolved():
+                self._resolve(body)
             case Fitted():
                 self.model = body.model
             case Recommended():
@@ -205,7 +251,7 @@ class CampaignState:
 
     def _propose(self, body: Proposed) -> None:
         numbers = range(body.first, body.first + len(body.trials))
-        self.queue.update(dict.fromkeys(numbers))
+        self.queue.update(dict.fromkeys(numbers, self.first_step))
         counts = self.training_counts if body.purpose is Purpose.TRAINING else self.counts
         counts[TrialState.PROPOSED] += len(body.trials)
         if body.purpose is Purpose.TRAINING:
@@ -225,7 +271,9 @@ class CampaignState:
 
     def _submit(self, body: Submitting) -> None:
         self.queue.pop(body.trial, None)
-        self.attempts[body.trial] = Attempt(body.trial, body.attempt, body.key, body.time)
+        self.attempts[body.trial] = Attempt(
+            body.trial, body.attempt, body.key, body.time, body.step
+        )
         self._count(body.trial, TrialState.PROPOSED, TrialState.SUBMITTING)
         if self.cost.first_start is None:
             self.cost = replace(self.cost, first_start=body.time)
@@ -253,24 +301,31 @@ class CampaignState:
             self._learn(body.trial, outcome)
         self._reopen()
 
-    def _release(self, body: AttemptFailed | Ended) -> None:
+    def _release(self, body: Passed | AttemptFailed | Ended) -> None:
         attempt = self.attempts.pop(body.trial, None)
         if attempt is None:
             return
         training = self.history.trial(body.trial).purpose is Purpose.TRAINING
-        self.cost = replace(
-            self.cost,
-            instrument_hours=self.cost.instrument_hours + (0.0 if training else body.hours),
-            training_hours=self.cost.training_hours + (body.hours if training else 0.0),
-            last_end=max(self.cost.last_end or 0.0, body.time),
-        )
+        self._charge(body.hours, training)
+        self.cost = replace(self.cost, last_end=max(self.cost.last_end or 0.0, body.time))
         standing = TrialState.RUNNING if attempt.running else TrialState.SUBMITTING
         self._count(body.trial, standing, None)
+
+    def _charge(self, hours: float, training: bool) -> None:
+        self.cost = replace(
+            self.cost,
+            instrument_hours=self.cost.instrument_hours + (0.0 if training else hours),
+            training_hours=self.cost.training_hours + (hours if training else 0.0),
+        )
 
     def _end(self, body: Ended) -> None:
         if body.trial in self.queue:
             del self.queue[body.trial]
             self._count(body.trial, TrialState.PROPOSED, None)
+        if self.awaiting.pop(body.trial, None) is not None:
+            self._count(body.trial, TrialState.AWAITING_APPROVAL, None)
+        if body.state is TrialState.LOST and body.trial in self.attempts:
+            self.lost[body.trial] = replace(self.attempts[body.trial], hours=body.hours)
         predicted = body.trial in self.attempts and self.attempts[body.trial].predicted
         self._release(body)
         self._count(body.trial, None, body.state)
@@ -279,6 +334,23 @@ class CampaignState:
             self.fruitless += not self.history.trial(body.trial).outcomes
             if _searched(self.history.trial(body.trial)) and body.attempt > 0:
                 self.stall.end(body.trial)
+
+    def _resolve(self, body: Resolved) -> None:
+        """A lost trial is under way again; what follows says how it ends."""
+        attempt = self.lost.pop(body.trial)
+        training = self.history.trial(body.trial).purpose is Purpose.TRAINING
+        counts = self.training_counts if training else self.counts
+        counts[TrialState.LOST] -= 1
+        self.ended -= not training and not attempt.predicted
+        self.stall.forget(body.trial)
+        if body.verdict == "adopt":
+            self._charge(-attempt.hours, training)
+            self.attempts[body.trial] = replace(attempt, running=True, hours=0.0)
+            counts[TrialState.RUNNING] += 1
+        else:
+            self.queue[body.trial] = self.first_step
+            counts[TrialState.PROPOSED] += 1
+        self._reopen()
 
     def _count(self, number: int, old: TrialState | None, new: TrialState | None) -> None:
         training = self.history.trial(number).purpose is Purpose.TRAINING

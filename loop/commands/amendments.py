@@ -44,7 +44,7 @@ def add(
     """Add a trial: to be run on the next resume, or with its results already known."""
     from loop import amend
 
-    results = None if not result else _numbers(result)
+    results = None if not result else numbers(result)
     with writing(store) as opened, as_bad_input():
         number = amend.add(opened, campaign_id, pairs(sets), results, reason)
     _tell(campaign_id, number, f"{campaign_id}: trial {number} added", as_json)
@@ -87,7 +87,8 @@ def exclude(
     _tell(campaign_id, trial, f"{campaign_id}: trial {trial} is {done}", as_json)
 
 
-def _numbers(given: list[str]) -> dict[str, float]:
+def numbers(given: list[str]) -> dict[str, float]:
+    """`METRIC=VALUE` arguments as a mapping. Raises BadInput."""
     found = {}
     for metric, value in pairs(given, "--result").items():
         if isinstance(value, bool) or not isinstance(value, int | float):

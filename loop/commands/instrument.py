@@ -41,9 +41,10 @@ def measure(
     from instruments.base import InstrumentError, Job, JobState
 
     began = _cpu_seconds()
-    parameters = pairs(sets)
+    given = pairs(sets)
     try:
         with _opened(instrument, pairs(options, "--option")) as (device, clock):
+            parameters = _in_units(device, given)
             job = Job(_key(), parameters, (seed, 1, 1), clock.now())
             _accept(device, job)
             progress, result = _wait(device, clock, job)
@@ -140,20 +141,26 @@ def _opened(kind: str, given: Mapping[str, Any]) -> Iterator[tuple[Instrument, C
     """The instrument and its clock. Raises BadInput for an unknown kind or a bad option."""
     from campaigns.problems import unknown
     from instruments import registry
-    from loop.clock import RealClock, SimulatedClock
+    from instruments.clock import RealClock, SimulatedClock
 
-    options: dict[str, Any] = {"channels": 1}
-    for path, value in given.items():
-        _place(options, path.split("."), value)
+    options = options_of(given)
     if kind not in registry.known():
         raise BadInput(f"{kind}: {unknown('instrument', kind, registry.known())}")
     clock = SimulatedClock() if registry.target(kind).simulated else RealClock()
     with as_bad_input():
-        device = registry.open_instrument(kind, options, clock, _files(options))
+        device = registry.open_instrument(kind, options, clock, files_of(options))
     try:
         yield device, clock
     finally:
         device.close()
+
+
+def options_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options by dotted path as nested tables, on one channel unless they say otherwise."""
+    options: dict[str, Any] = {"channels": 1}
+    for path, value in given.items():
+        _place(options, path.split("."), value)
+    return options
 
 
 def _place(options: dict[str, Any], path: list[str], value: Any) -> None:
@@ -164,18 +171,29 @@ def _place(options: dict[str, Any], path: list[str], value: Any) -> None:
     options[path[-1]] = value
 
 
-def _files(options: Mapping[str, Any]) -> dict[str, bytes]:
+def files_of(options: Mapping[str, Any]) -> dict[str, bytes]:
     """Content of every file that an option `file` names."""
     found: dict[str, bytes] = {}
     for name, value in options.items():
         if isinstance(value, dict):
-            found |= _files(value)
+            found |= files_of(value)
         elif name == "file" and isinstance(value, str):
             try:
                 found[value] = Path(value).read_bytes()
             except OSError as error:
                 raise BadInput(f"--option file: {value}: {error.strerror}") from error
     return found
+
+
+def _in_units(device: Instrument, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Texts like "0.2 mm" become numbers in the instrument's unit. Raises BadInput."""
+    from instruments.quantity import in_units
+    from instruments.units import UnitError
+
+    try:
+        return in_units(device.describe(), given)
+    except UnitError as error:
+        raise BadInput(f"--set {error}") from error
 
 
 def _accept(device: Instrument, job: Job) -> None:

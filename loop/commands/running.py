@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping
@@ -37,7 +38,11 @@ if TYPE_CHECKING:
     from loop.state import CampaignState
     from loop.store.store import Store
 
-CHANGEABLE = "budget.*, instrument.channels and execution.*"
+CHANGEABLE = "budget.*, instrument.channels (or steps.N.channels) and execution.*"
+NoWait = Annotated[
+    bool,
+    typer.Option("--no-wait", help="Leave (exit code 130) where only a person can help."),
+]
 
 
 def run(
@@ -47,6 +52,7 @@ def run(
     store: StoreUrl = DEFAULT_STORE,
     seed: Annotated[int | None, typer.Option(help="Instead of the seed in the file.")] = None,
     sets: Sets = None,
+    no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a campaign to its end."""
@@ -59,24 +65,26 @@ def run(
     with writing(store, create=True) as opened:
         campaign_id = launch.create(opened, frozen)
         _tell(f"campaign {campaign_id}", as_json)
-        _drive(opened, campaign_id, {}, store, as_json)
+        _drive(opened, campaign_id, {}, store, as_json, patient=not no_wait)
 
 
 def resume(
     campaign_id: CampaignId,
     store: StoreUrl = DEFAULT_STORE,
     sets: Sets = None,
+    no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
     """Go on with a campaign that was interrupted, or with a new budget."""
     changes = pairs(sets)
     for path in changes:
-        if not path.startswith(("budget.", "execution.")) and path != "instrument.channels":
+        channels = re.fullmatch(r"instrument\.channels|steps\.\d+\.channels", path)
+        if not path.startswith(("budget.", "execution.")) and channels is None:
             raise BadInput(f"--set {path}: a campaign that has run may change {CHANGEABLE} only")
     with writing(store) as opened:
         opened.head(campaign_id)  # an unknown id is told before anything else
         _tell(f"campaign {campaign_id}", as_json)
-        _drive(opened, campaign_id, changes, store, as_json)
+        _drive(opened, campaign_id, changes, store, as_json, patient=not no_wait)
 
 
 def stop(
@@ -102,22 +110,31 @@ def _tell(line: str, as_json: bool) -> None:
 
 
 def _drive(
-    store: Store, campaign_id: str, changes: Mapping[str, Any], url: str, as_json: bool
+    store: Store,
+    campaign_id: str,
+    changes: Mapping[str, Any],
+    url: str,
+    as_json: bool,
+    *,
+    patient: bool,
 ) -> None:
     """Run the engine until the campaign is over or a signal comes, then print the summary."""
     from instruments.base import InstrumentError
     from loop import launch
     from loop.derive import BadProposal
     from loop.early import TrainingFailed
-    from loop.engine import Interrupted
+    from loop.engine import Interrupted, Waiting
     from loop.progress import Progress
+    from loop.waiting import in_words
 
     go_on = command_line(url, "resume", campaign_id)
     progress = Progress(campaign_id, sys.stderr)
     try:
         with (
             Signals(go_on) as signals,
-            launch.engine(store, campaign_id, changes=changes, listener=progress) as engine,
+            launch.engine(
+                store, campaign_id, changes=changes, listener=progress, patient=patient
+            ) as engine,
         ):
             signals.engine = engine
             try:
@@ -126,9 +143,16 @@ def _drive(
             except Interrupted:
                 _print(engine, campaign_id, store.url, "interrupted", as_json)
                 raise
+            except Waiting:
+                _print(engine, campaign_id, store.url, "waiting", as_json)
+                raise
             _print(engine, campaign_id, store.url, engine.state.status, as_json)
     except (Interrupted, KeyboardInterrupt) as error:
         raise Resumable(f"{campaign_id} is interrupted; go on with: {go_on}") from error
+    except Waiting as error:
+        look = command_line(url, "trial", "waiting", campaign_id)
+        words = in_words(engine.state)
+        raise Resumable(f"{campaign_id}: {words}; see {look}; then {go_on}") from error
     except (BadProposal, TrainingFailed, InstrumentError) as error:
         raise Failed(f"{campaign_id}: {error}") from error
     except StoreError as error:
@@ -163,7 +187,7 @@ def _print(engine: Engine, campaign_id: str, url: str, status: str, as_json: boo
     from loop.commands.sheet import conclusion
 
     page(*conclusion(told, engine.state))
-    if status != "interrupted":
+    if status not in ("interrupted", "waiting"):
         emit(f"verify   {command_line(url, 'replay', campaign_id, '--verify')}")
         emit(f"report   {command_line(url, 'report', campaign_id, '-o', 'report.html')}")
 

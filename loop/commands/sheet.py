@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from campaigns.records import FailureKind
+from campaigns.steps import in_words
 from loop.commands.console import table
 from loop.reporting.constraints import bounds_text, constrained, nothing_recommended
 from loop.summary import (
@@ -19,6 +20,7 @@ from loop.summary import (
     value_text,
     worth,
 )
+from loop.waiting import in_words as waiting_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -65,12 +67,15 @@ def _status(told: dict[str, Any], state: CampaignState) -> str:
     trials = f"{told['trials']['total']} trials" + (f": {parts}" if parts else "")
     if training:
         trials += f"; {training} training cells"
+    waits = waiting_text(state)
+    if waits:
+        waits = f"\nwaits    {waits}: leyden trial waiting {told['campaign']}"
     why = f" ({told['reason']})" if told["reason"] else ""
     return (
         f"{told['campaign']}  {told['status']}{why}\n"
-        f"goal     {goals}, by {campaign.optimizer.kind} on {campaign.instrument.kind}, "
-        f"{campaign.instrument.channels} channels, seed {campaign.seed}\n"
-        f"trials   {trials}"
+        f"goal     {goals}, by {campaign.optimizer.kind} on {in_words(campaign.steps)}, "
+        f"seed {campaign.seed}\n"
+        f"trials   {trials}{waits}"
     )
 
 

@@ -26,10 +26,12 @@ from loop.events import (
     EngineStarted,
     Event,
     Observed,
+    Passed,
     Predicted,
     Recommended,
     Submitting,
 )
+from loop.reporting.persons import Ruling, rulings
 from loop.reporting.tally import Tally
 from loop.state import CampaignState
 from loop.store.store import Store
@@ -60,6 +62,7 @@ class Run:
     end: float
     state: str  # of its trial after it; "failed" where it was tried again
     training: bool
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ class Record:
     runs: list[Run]
     moments: list[Moment]
     tally: Tally
+    rulings: tuple[Ruling, ...]
     text: str
 
     @property
@@ -128,9 +132,10 @@ def read(store: Store, campaign_id: str) -> Record:
         environment=created.environment,
         engines=sum(isinstance(event.body, EngineStarted) for event in events),
         lines=lines,
-        runs=_placed(reader.runs),
+        runs=_placed(reader.runs, [step.name for step in frozen.steps]),
         moments=_with_hours(reader.moments, reader.runs),
         tally=Tally.of(events),
+        rulings=rulings(events),
         text=text,
     )
 
@@ -143,7 +148,7 @@ class _Reader:
         self._metric = state.campaign.objectives[0].metric
         self._sign = state.campaign.objectives[0].sign
         self._lines: dict[int, Line] = {}
-        self._open: dict[int, float] = {}
+        self._open: dict[int, tuple[float, str]] = {}
         self.runs: list[Run] = []
         self.moments: list[Moment] = []
 
@@ -151,7 +156,7 @@ class _Reader:
         match event.body:
             case Submitting() as body:
                 line = self._line(body.trial)
-                self._open[body.trial] = body.time
+                self._open[body.trial] = body.time, body.step
                 if line.started is None:
                     line.started = body.time
             case Predicted() as body if body.prediction.metric == self._metric:
@@ -159,6 +164,8 @@ class _Reader:
                 self._moment()
             case Observed() | Corrected() as body if body.observation.metric == self._metric:
                 self._line(body.trial).observation = body.observation
+            case Passed() as body:
+                self._close(body, "completed")
             case AttemptFailed() as body:
                 self._line(body.trial).failures.append(body.failure)
                 self._close(body, "failed")
@@ -178,15 +185,15 @@ class _Reader:
             self._lines[number] = Line(self._state.history.trial(number))
         return self._lines[number]
 
-    def _close(self, body: AttemptFailed | Ended, state: str) -> None:
+    def _close(self, body: Passed | AttemptFailed | Ended, state: str) -> None:
         self._line(body.trial).hours += body.hours
-        since = self._open.pop(body.trial, None)
-        if since is None:
+        if body.trial not in self._open:
             return
+        since, step = self._open.pop(body.trial)
         purpose = self._state.history.trial(body.trial).purpose
         end = min(body.time, since + body.hours * 3600.0)
         training = purpose is Purpose.TRAINING
-        self.runs.append(Run(body.trial, 0, since, max(end, since), state, training))
+        self.runs.append(Run(body.trial, 0, since, max(end, since), state, training, step))
 
     def _moment(self, recommendation: Recommendation | None = None) -> None:
         state = self._state
@@ -202,11 +209,11 @@ class _Reader:
     def finished(self) -> dict[int, Line]:
         """Every trial as it stands at the end, by number; also those that never started."""
         history = self._state.history
-        for number, since in self._open.items():
+        for number, (since, step) in self._open.items():
             trial = history.trial(number)
             training = trial.purpose is Purpose.TRAINING
             end = max(self._state.time, since)
-            self.runs.append(Run(number, 0, since, end, str(trial.state), training))
+            self.runs.append(Run(number, 0, since, end, str(trial.state), training, step))
         for trial in (*history.training.values(), *history.trials.values()):
             self._line(trial.number).trial = trial
         return dict(sorted(self._lines.items()))
@@ -227,12 +234,21 @@ def _with_hours(moments: Sequence[Moment], runs: Sequence[Run]) -> list[Moment]:
     return [replace(moment, hours=used(moment.time)) for moment in moments]
 
 
-def _placed(runs: Sequence[Run]) -> list[Run]:
-    """The runs on channels: the journal does not name them, so the lowest free one is taken."""
+def _placed(runs: Sequence[Run], steps: Sequence[str]) -> list[Run]:
+    """The runs on channels, those of one step behind those of the step before."""
+    placed: list[Run] = []
+    for step in steps:
+        first = 1 + max((run.channel for run in placed), default=-1)
+        placed += _on_channels([run for run in runs if run.step == step], first)
+    return placed
+
+
+def _on_channels(runs: Sequence[Run], first: int) -> list[Run]:
+    """The journal names no channels, so the lowest free one is taken, from `first` on."""
     placed: list[Run] = []
     busy: list[tuple[float, int]] = []  # (until, channel)
     free: list[int] = []
-    opened = 0
+    opened = first
     for run in sorted(runs, key=lambda one: (one.start, one.trial)):
         while busy and busy[0][0] <= run.start + 1e-6:
             heapq.heappush(free, heapq.heappop(busy)[1])
@@ -242,7 +258,7 @@ def _placed(runs: Sequence[Run]) -> list[Run]:
             channel = opened
             opened += 1
         heapq.heappush(busy, (run.end, channel))
-        placed.append(Run(run.trial, channel, run.start, run.end, run.state, run.training))
+        placed.append(replace(run, channel=channel))
     return placed
 
 
@@ -260,28 +276,27 @@ class Truth:
 def truth_of(record: Record) -> Truth | None:
     """What a simulated instrument knows; None for a real one: no report ever opens that."""
     from instruments import registry
-    from loop.admission import Exchange
-    from loop.clock import SimulatedClock
-    from loop.opening import opened
+    from instruments.clock import SimulatedClock
+    from loop.opening import opened, simulated
+    from loop.station import stations, true_values
 
     campaign = record.campaign
-    kind = campaign.instrument.kind
-    if kind not in registry.known() or not registry.target(kind).simulated:
+    kinds = {step.instrument.kind for step in campaign.steps}
+    if not kinds <= set(registry.known()) or not simulated(campaign):
         return None
     asked = [m.recommendation.parameters for m in record.moments if m.recommendation is not None]
     if not asked:
         return None
     everything = _all_settings(campaign)
     try:
-        with opened(campaign, SimulatedClock()) as instrument:
-            known = instrument.truth([*asked, *everything])
-            exchange = Exchange.between(campaign, instrument.describe())
+        objective = campaign.objectives[0]
+        with opened(campaign, SimulatedClock()) as instruments:
+            line = stations(campaign, instruments)
+            found = true_values(line, objective, [*asked, *everything])
     except (ValueError, KeyError):  # the instrument's options or table do not fit this release
         return None
-    objective = campaign.objectives[0]
-    found = [exchange.true_value(objective, one) for one in known or ()]
-    values = [value for value in found if value is not None]
-    if known is None or len(values) < len(found):
+    values = [value for value in found or () if value is not None]
+    if found is None or len(values) < len(found):
         return None
     sign = objective.sign
     best = max((sign * value for value in values[len(asked) :]), default=None)

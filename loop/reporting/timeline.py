@@ -37,12 +37,27 @@ def timeline(record: Record) -> str:
         axes.set_xlabel("days since the first start")
         axes.set_ylabel("channel")
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        if runs[0].step:
+            _name_steps(axes, runs)
         axes.grid(visible=False, axis="y")
         thousands(axes)
         made.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=6)
         return made
 
     return drawn("timeline", "What each channel did when", draw)
+
+
+def _name_steps(axes: Axes, runs: Sequence[Run]) -> None:
+    """The step's name beside its channels, and a line between two steps."""
+    channels: dict[str, list[int]] = {}
+    for run in runs:
+        channels.setdefault(run.step, []).append(run.channel + 1)
+    middles = [(min(found) + max(found)) / 2 for found in channels.values()]
+    axes.set_yticks(middles, list(channels))
+    axes.set_ylabel("")
+    for found in channels.values():
+        if max(found) < max(max(other) for other in channels.values()):
+            axes.axhline(max(found) + 0.5, color=GREY, linewidth=0.8)
 
 
 def _kind(run: Run) -> str:

@@ -9,7 +9,9 @@ from typing import Any, TypeAlias
 
 from campaigns.records import Failure, TrialState
 from loop.events import (
+    Approved,
     AttemptFailed,
+    AwaitingApproval,
     Changed,
     Corrected,
     Created,
@@ -20,10 +22,14 @@ from loop.events import (
     Excluded,
     Finished,
     Fitted,
+    Modified,
     Observed,
+    Passed,
     Predicted,
     Proposed,
     Recommended,
+    Rejected,
+    Resolved,
     Started,
     Submitting,
 )
@@ -34,7 +40,8 @@ Tables: TypeAlias = dict[str, dict[tuple[Any, ...], Row]]
 KEYS: Mapping[str, tuple[str, ...]] = {
     "campaign": ("id",),
     "trial": ("campaign", "number"),
-    "attempt": ("campaign", "trial", "attempt"),
+    "attempt": ("campaign", "trial", "attempt", "step"),
+    "approval": ("campaign", "seq"),
     "observation": ("campaign", "seq"),
     "prediction": ("campaign", "seq"),
     "decision": ("campaign", "seq"),
@@ -86,6 +93,8 @@ def project(event: Event) -> list[Change]:
             return [*_proposed(event, body), _reopened(campaign)]
         case Proposed():
             return _proposed(event, body)
+        case AwaitingApproval() | Approved() | Modified() | Rejected() | Resolved():
+            return _ruled(event, body)
         case Submitting() | Started():
             return _under_way(campaign, body)
         case Observed():
@@ -98,6 +107,8 @@ def project(event: Event) -> list[Change]:
             return [_prediction(event, body)]
         case Decided() | Fitted() | Recommended():
             return [_verbatim(event)]
+        case Passed():
+            return _over(campaign, body, None, TrialState.PROPOSED, TrialState.COMPLETED)
         case AttemptFailed():
             return _over(campaign, body, body.failure, TrialState.PROPOSED, TrialState.FAILED)
         case Ended():
@@ -145,8 +156,8 @@ def _trial(campaign: str, number: int, **values: Any) -> Set:
     return Set("trial", {"campaign": campaign, "number": number}, values)
 
 
-def _attempt(campaign: str, trial: int, attempt: int, **values: Any) -> Set:
-    key = {"campaign": campaign, "trial": trial, "attempt": attempt}
+def _attempt(campaign: str, trial: int, attempt: int, step: str, **values: Any) -> Set:
+    key = {"campaign": campaign, "trial": trial, "attempt": attempt, "step": step}
     return Set("attempt", key, values)
 
 
@@ -199,6 +210,7 @@ def _under_way(campaign: str, body: Submitting | Started) -> list[Change]:
                 campaign,
                 body.trial,
                 body.attempt,
+                body.step,
                 state=state,
                 run_id=body.run_id,
                 started_s=body.time,
@@ -209,6 +221,7 @@ def _under_way(campaign: str, body: Submitting | Started) -> list[Change]:
         "campaign": campaign,
         "trial": body.trial,
         "attempt": body.attempt,
+        "step": body.step,
         "key": body.key,
         "run_id": None,
         "state": state,
@@ -222,9 +235,49 @@ def _under_way(campaign: str, body: Submitting | Started) -> list[Change]:
     return [_trial(campaign, body.trial, state=state, attempt=body.attempt), Put("attempt", row)]
 
 
+Ruling: TypeAlias = AwaitingApproval | Approved | Modified | Rejected | Resolved
+
+
+def _ruled(event: Event, body: Ruling) -> list[Change]:
+    """A person is asked about a trial, or rules; some rulings give an idle campaign work."""
+    campaign, number = event.campaign, body.trial
+    changes: list[Change] = []
+    match body:
+        case AwaitingApproval():
+            verdict, state = "asked", TrialState.AWAITING_APPROVAL
+            changes.append(_trial(campaign, number, state=state.value))
+        case Approved():
+            verdict = "approved"
+            changes.append(_trial(campaign, number, state=TrialState.PROPOSED.value))
+            changes.append(_reopened(campaign))
+        case Modified():
+            verdict = "modified"
+            changes.append(_trial(campaign, number, parameters=canonical(body.parameters)))
+        case Rejected():
+            verdict = "rejected"
+        case Resolved():
+            verdict = body.verdict
+            state = TrialState.RUNNING if verdict == "adopt" else TrialState.PROPOSED
+            nothing = {"failure": None, "failure_reason": None}
+            changes.append(_trial(campaign, number, state=state.value, **nothing))
+            changes.append(_reopened(campaign))
+    row = {
+        "campaign": campaign,
+        "seq": event.seq,
+        "time": body.time,
+        "trial": number,
+        "verdict": verdict,
+        "digest": "" if isinstance(body, Resolved) else body.digest,
+        "who": "" if isinstance(body, AwaitingApproval) else body.who,
+        "reason": body.reason,
+        "parameters": canonical(body.parameters) if isinstance(body, Modified) else None,
+    }
+    return [Add("approval", row), *changes]
+
+
 def _over(
     campaign: str,
-    body: AttemptFailed | Ended,
+    body: Passed | AttemptFailed | Ended,
     failure: Failure | None,
     state: TrialState,
     attempt_state: TrialState,
@@ -244,6 +297,7 @@ def _over(
             campaign,
             body.trial,
             body.attempt,
+            body.step,
             state=attempt_state.value,
             ended_s=body.time,
             hours=body.hours,

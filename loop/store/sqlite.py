@@ -82,10 +82,20 @@ class Database:
         self._raw.executemany(sql, rows)
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """One write transaction: all of it or, after any exception, nothing."""
-        with self._transaction("BEGIN IMMEDIATE"):
-            yield
+    def writing(self, *, durable: bool = False) -> Iterator[None]:
+        """One write transaction: all of it or, after any exception, nothing.
+
+        durable: it is on the disk before this returns; not even a loss of power undoes it.
+        """
+        with self._turn:
+            if durable:
+                self._raw.execute("PRAGMA synchronous=FULL")
+            try:
+                with self._transaction("BEGIN IMMEDIATE"):
+                    yield
+            finally:
+                if durable:
+                    self._raw.execute("PRAGMA synchronous=NORMAL")
 
     @contextmanager
     def reading(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from instruments.base import Series
 from loop.events import Body, Created, Event, Measured
-from loop.store import journal, leases, measurements
+from loop.store import journal, leases, measurements, rulings
 from loop.store.chain import GENESIS, breaks, extend
 from loop.store.curves import digest_series
 from loop.store.errors import (
@@ -33,6 +33,7 @@ from loop.store.leases import LEASE_S, Lease
 from loop.store.measurements import Packed
 from loop.store.migrate import require_current
 from loop.store.projection import REBUILT, fold, project
+from loop.store.rulings import Filed
 from loop.store.sqlite import Database
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ __all__ = [
 
 NO_SERIES: Mapping[int, Series] = MappingProxyType({})
 NO_ARTIFACTS: Mapping[str, bytes] = MappingProxyType({})
+NO_ANSWERS: Mapping[int, str] = MappingProxyType({})
 TIMEOUT_S = 30.0  # how long to wait for another program's write lock
 
 
@@ -160,18 +162,22 @@ class Store:
         fence: int | None = None,
         series: Mapping[int, Series] = NO_SERIES,
         artifacts: Mapping[str, bytes] = NO_ARTIFACTS,
+        answered: Mapping[int, str] = NO_ANSWERS,
+        durable: bool = False,
     ) -> list[Event]:
         """Add events and all that belongs to them, in one transaction; the events as stored.
 
         fence: of the caller's lease; LeaseLost is raised if another engine has taken over.
         series: position in `bodies` of a Measured -> the data that its digest covers.
         artifacts: SHA-256 -> content.
+        answered: filed rulings that these events carry out -> what their author is told.
+        durable: on the disk before this returns, so that not even a loss of power undoes it.
 
         Raises ValueError for a series or artifact that does not match its digest, CampaignUnknown.
         """
         _match(bodies, series, artifacts)
         packed = {position: Packed.of(measured) for position, measured in series.items()}
-        with self._database.writing():
+        with self._database.writing(durable=durable):
             seq, head, current = journal.head(self._database, campaign)
             if fence is not None and fence != current:
                 raise LeaseLost(campaign, fence, current)
@@ -181,6 +187,8 @@ class Store:
             self._record(events)
             for position, rows in packed.items():
                 measurements.write(self._statements, events[position], rows)
+            for number, answer in answered.items():
+                rulings.answer(self._statements, number, rulings.DONE, answer)
         return events
 
     def rebuild(self, campaign: str) -> None:
@@ -241,6 +249,31 @@ class Store:
         with self._database.reading():
             journal.head(self._database, campaign)
             return measurements.read(self._database, campaign, trial, attempt, until)
+
+    # rulings ---------------------------------------------------------------------------------
+
+    def file_ruling(self, campaign: str, body: str) -> int:
+        """Leave what a person ruled for whoever runs the campaign; its number."""
+        with self._database.writing():
+            return rulings.file(self._statements, campaign, body)
+
+    def open_rulings(self, campaign: str) -> list[Filed]:
+        """What was ruled and is not answered yet, oldest first."""
+        return rulings.waiting(self._database, campaign)
+
+    def refuse_ruling(self, number: int, answer: str) -> None:
+        """Tell its author why a ruling cannot be carried out."""
+        with self._database.writing():
+            rulings.answer(self._statements, number, rulings.REFUSED, answer)
+
+    def withdraw_ruling(self, number: int) -> bool:
+        """Take a ruling back; False where it was answered meanwhile."""
+        with self._database.writing():
+            return rulings.withdraw(self._statements, number)
+
+    def ruling(self, number: int) -> tuple[str, str]:
+        """State (`open`, `done`, `refused`, `withdrawn`) and answer of a ruling."""
+        return rulings.state(self._database, number)
 
     # leases ----------------------------------------------------------------------------------
 

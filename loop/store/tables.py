@@ -7,7 +7,15 @@ were validated before come here, and rows never leave this package.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -132,6 +140,20 @@ class LeaseTable(StoreTable, table=True):
     released: bool
 
 
+class RulingTable(StoreTable, table=True):
+    """What a person ruled while an engine held the campaign; its events follow when it answers."""
+
+    __tablename__ = "ruling"
+    __table_args__ = (Index("ruling_open", "campaign", "state"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    campaign: str = Field(foreign_key="campaign.id", sa_type=Text)
+    body: str = Field(sa_type=Text)  # JSON
+    filed_at: str = Field(sa_type=Text)
+    state: str = Field(sa_type=Text)
+    answer: str = Field(sa_type=Text)
+
+
 # what follows from the events ----------------------------------------------------------------
 
 
@@ -157,7 +179,7 @@ class TrialTable(StoreTable, table=True):
 
 
 class AttemptTable(StoreTable, table=True):
-    """One run of a trial."""
+    """One run of a trial on one instrument; `step` is "" where the campaign has only one."""
 
     __tablename__ = "attempt"
     __table_args__ = (_trial_key(), CLUSTERED)
@@ -165,6 +187,7 @@ class AttemptTable(StoreTable, table=True):
     campaign: str = Field(primary_key=True, sa_type=Text)
     trial: int = Field(primary_key=True)
     attempt: int = Field(primary_key=True)
+    step: str = Field(primary_key=True, sa_type=Text)
     key: str = Field(sa_type=Text)
     run_id: str | None = Field(sa_type=Text)
     state: str = Field(sa_type=Text)
@@ -174,6 +197,23 @@ class AttemptTable(StoreTable, table=True):
     hours: float | None
     failure: str | None = Field(sa_type=Text)
     failure_reason: str | None = Field(sa_type=Text)
+
+
+class ApprovalTable(StoreTable, table=True):
+    """What was asked of persons about a trial, and what they ruled."""
+
+    __tablename__ = "approval"
+    __table_args__ = (_trial_key(), _event_key(), CLUSTERED)
+
+    campaign: str = Field(primary_key=True, sa_type=Text)
+    seq: int = Field(primary_key=True)
+    time: float
+    trial: int
+    verdict: str = Field(sa_type=Text)  # asked, approved, modified, rejected, or of a lost trial
+    digest: str = Field(sa_type=Text)  # of the payload; "" for a lost trial
+    who: str = Field(sa_type=Text)
+    reason: str = Field(sa_type=Text)
+    parameters: str | None = Field(sa_type=Text)  # JSON: the setting a person put in its place
 
 
 class ObservationTable(StoreTable, table=True):
@@ -268,6 +308,80 @@ class ModelTable(StoreTable, table=True):
     model: str = Field(sa_type=Text)  # digest
     trials: str = Field(sa_type=Text)  # JSON list
     source: str = Field(sa_type=Text)
+
+
+# the board of work: recorded, and no part of any campaign's journal ---------------------------
+# Columns named `…_unix` are wall clock, seconds since 1970 in UTC: leases are reckoned in SQL.
+
+
+class WorkTable(StoreTable, table=True):
+    """One job on the board, as it stands now; `work_event` tells how it came there."""
+
+    __tablename__ = "work"
+    __table_args__ = (Index("work_open", "instrument", "state"), Index("work_claim", "claim"))
+
+    id: int | None = Field(default=None, primary_key=True)
+    key: str = Field(unique=True, sa_type=Text)
+    instrument: str = Field(sa_type=Text)  # the name that tokens are bound to
+    request: str = Field(sa_type=Text)  # canonical JSON: what is to be done
+    lease_s: float
+    lost_after_s: float
+    on_lease_loss: str = Field(sa_type=Text)
+    repeatable: bool
+    state: str = Field(sa_type=Text)
+    fence: int  # grows with every claim
+    robot: str | None = Field(sa_type=Text)
+    claim: str | None = Field(sa_type=Text)  # the robot's own name for its claim
+    posted_unix: float
+    begun_unix: float | None
+    seen_unix: float | None  # when its robot was last heard of
+    over_unix: float | None
+    progress: float
+    cycle: int
+    note: str = Field(sa_type=Text)
+    run_id: str = Field(sa_type=Text)  # the device's own name for the run
+    stop: str | None = Field(sa_type=Text)  # why it is to be stopped
+    outcome: str | None = Field(sa_type=Text)  # canonical JSON
+
+
+class WorkPartTable(StoreTable, table=True):
+    """Partial results of a job, as its robot numbered them."""
+
+    __tablename__ = "work_part"
+    __table_args__ = CLUSTERED
+
+    work: int = Field(primary_key=True, foreign_key="work.id")
+    part: int = Field(primary_key=True)
+    content: str = Field(sa_type=Text)  # canonical JSON
+
+
+class WorkEventTable(StoreTable, table=True):
+    """What happened to a job of the board; rows are only added."""
+
+    __tablename__ = "work_event"
+    __table_args__ = (Index("work_event_of", "work"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    work: int = Field(foreign_key="work.id")
+    recorded_at: str = Field(sa_type=Text)
+    kind: str = Field(sa_type=Text)
+    fence: int
+    robot: str | None = Field(sa_type=Text)
+    text: str = Field(sa_type=Text)
+
+
+class RobotTokenTable(StoreTable, table=True):
+    """Who may work on the board; the secret itself is not kept."""
+
+    __tablename__ = "robot_token"
+
+    digest: str = Field(primary_key=True, sa_type=Text)  # SHA-256 of the secret
+    name: str = Field(sa_type=Text)  # of the robot
+    instrument: str = Field(sa_type=Text)
+    verbs: str = Field(sa_type=Text)  # JSON list
+    created_at: str = Field(sa_type=Text)
+    expires_at: str | None = Field(sa_type=Text)
+    revoked_at: str | None = Field(sa_type=Text)
 
 
 METADATA = StoreTable.metadata

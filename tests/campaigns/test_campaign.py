@@ -188,7 +188,7 @@ def test_the_least_campaign_has_the_defaults_of_the_page() -> None:
     recommend = campaign.recommend
     assert (recommend.among, recommend.confirm, recommend.level) == ("tried", 0, 0.9)
     assert campaign.early_prediction is None
-    assert set(campaign.failures) == set(FailureKind)
+    assert set(campaign.failures) == set(FailureKind) - {FailureKind.REJECTED}
     assert campaign.failures[FailureKind.EARLY_DEATH].action == "censored"
     assert campaign.failures[FailureKind.CHANNEL_FAULT].retries == 2
     assert campaign.failures[FailureKind.OUT_OF_RANGE].action == "infeasible"
@@ -566,7 +566,7 @@ def test_any_text_is_told(text: str) -> None:
 def test_the_schema_is_json_and_closed() -> None:
     described = schema()
     assert described["$schema"].startswith("https://json-schema.org/")
-    assert described["required"] == ["name", "space", "objectives", "optimizer", "instrument",
+    assert described["required"] == ["name", "space", "objectives", "optimizer",
                                      "budget"]  # fmt: skip
     tables = [described, *described["$defs"].values()]
     assert all(table["additionalProperties"] is False for table in tables)

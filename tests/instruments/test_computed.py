@@ -9,9 +9,9 @@ import pytest
 
 from campaigns.records import NOTHING, FailureKind
 from instruments.base import Card, Job, JobState, Result, Scalar, SettingCard
+from instruments.clock import SimulatedClock
 from instruments.computed import ComputedInstrument
 from instruments.computing import Computed, ComputingFailed, InlineComputer, Task
-from loop.clock import SimulatedClock
 
 START = datetime(2000, 1, 1, tzinfo=UTC)
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instruments.base import Busy, Found, Job, JobState, Refused
+from instruments.clock import SimulatedClock
 from instruments.table import TableInstrument
-from loop.clock import SimulatedClock
 
 START = datetime(2000, 1, 1, tzinfo=UTC)
 LIVES = b"C1,C2,life,sd,h\n3.6,6,900,10,7\n4.8,5.2,1100,20,8\n8,7,450,5,9\n"

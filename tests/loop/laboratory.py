@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from campaigns.campaign import Campaign, parse
+from campaigns.campaign import Campaign, load, parse
 from loop.events import EngineStarted, Event
 from loop.launch import create, engine
 from loop.store.store import Store
@@ -129,9 +129,21 @@ def run(store: Store, campaign: Campaign) -> str:
     return campaign_id
 
 
-def finish(store: Store, campaign_id: str, changes: Mapping[str, Any] | None = None) -> None:
-    """Resume a campaign and run it to its end."""
-    with engine(store, campaign_id, changes=changes) as runner:
+def coat_and_cycle(overrides: Mapping[str, Any] | None = None) -> Campaign:
+    """The shipped campaign of two steps, searched at random: eight trials, four cycler channels."""
+    small = {"optimizer.kind": "random", "budget.trials": 8, "steps.1.channels": 4}
+    return load("coat-and-cycle", {**small, **(overrides or {})})
+
+
+def finish(
+    store: Store,
+    campaign_id: str,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    patient: bool = True,
+) -> None:
+    """Resume a campaign and run it to its end, or to where only a person can help."""
+    with engine(store, campaign_id, changes=changes, patient=patient) as runner:
         runner.run()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,7 +21,9 @@ from campaigns.records import (
 )
 from instruments.base import Series
 from loop.events import (
+    Approved,
     AttemptFailed,
+    AwaitingApproval,
     Body,
     Changed,
     Corrected,
@@ -32,11 +35,15 @@ from loop.events import (
     Finished,
     Fitted,
     Measured,
+    Modified,
     Observed,
+    Passed,
     Predicted,
     Proposed,
     ProposedTrial,
     Recommended,
+    Rejected,
+    Resolved,
     Started,
     Submitting,
 )
@@ -156,6 +163,28 @@ def _learned() -> list[Body]:
     ]
 
 
+def _ruled() -> list[Body]:
+    """What persons were asked and said, and a job that went from step to step."""
+    lost = Failure(FailureKind.CHANNEL_FAULT, "nobody knows")
+    rejected = Failure(FailureKind.REJECTED, "rejected by Ada: too thick", infeasible=True)
+    return [
+        replace(proposed(4, 2), time=5.5),
+        AwaitingApproval(5.5, 4, "aa", ("always",), "every job is approved"),
+        Modified(5.5, 4, {"x": 3.5}, "bb", "Ada", "thinner"),
+        Approved(5.6, 4, "bb", "Ada", "as agreed"),
+        AwaitingApproval(5.6, 5, "cc", ("always",), "every job is approved"),
+        Rejected(5.6, 5, "cc", "Ada", "too thick"),
+        Ended(5.6, 5, 0, TrialState.REFUSED, 0.0, rejected),
+        Submitting(5.6, 4, 1, "key-4/coat", "coat"),
+        Started(5.6, 4, 1, "run-4", "coat"),
+        Passed(5.7, 4, 1, "coat", "cycle", 0.5),
+        Submitting(5.7, 4, 1, "key-4/cycle", "cycle"),
+        Ended(5.8, 4, 1, TrialState.LOST, 0.1, lost, "cycle"),
+        Resolved(5.9, 4, 1, "failed", "Ada", "the cell is gone"),
+        Ended(5.9, 4, 1, TrialState.FAILED, 0.0, lost, "cycle"),
+    ]
+
+
 def _ended() -> list[Body]:
     fault = Failure(FailureKind.CHANNEL_FAULT, "the channel fell silent")
     death = Failure(FailureKind.EARLY_DEATH, "dead after 120 cycles", infeasible=True)
@@ -169,6 +198,7 @@ def _ended() -> list[Body]:
         Observed(5.0, 2, 2, Observation("life", 120.0, None, "1", Bound.AT_LEAST)),
         Ended(5.0, 2, 2, TrialState.FAILED, 11.0, death),
         Ended(5.5, 3, 1, TrialState.STOPPED, 40.0),
+        *_ruled(),
         Corrected(6.0, 1, Observation("life", 801.0, 12.5, "1"), "typing error"),
         Excluded(6.0, 3, True, "wrong cell"),
         Changed(6.0, "budget.trials", 4.0),

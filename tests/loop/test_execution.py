@@ -15,8 +15,8 @@ import pytest
 
 from campaigns.campaign import Campaign, CampaignError, ExecutionSpec, parse
 from instruments import registry
+from instruments.clock import SimulatedClock
 from instruments.computing import Computer, ComputingFailed, Task
-from loop.clock import SimulatedClock
 from loop.execution import computer
 from loop.execution_process import ProcessComputer
 from loop.launch import create, engine
@@ -267,7 +267,7 @@ def test_a_resumed_campaign_may_have_more_workers(computed) -> None:
         finish(store, campaign_id)
         changes = {"budget.trials": 8, "execution.workers": 2}
         with engine(store, campaign_id, changes=changes) as runner:
-            assert isinstance(runner.lab.instrument._computer, ProcessComputer)
+            assert isinstance(runner.lab.instruments[0]._computer, ProcessComputer)
             runner.run()
             assert runner.state.campaign.execution == ExecutionSpec(workers=2)
         assert verify(store, campaign_id).ok
@@ -277,7 +277,7 @@ def test_a_resumed_campaign_may_have_more_workers(computed) -> None:
 
 def test_opening_starts_nothing_and_leaving_ends_everything(computed, tmp_path: Path) -> None:
     def fails() -> None:
-        with opened(computed(), SimulatedClock()) as instrument:
+        with opened(computed(), SimulatedClock()) as (instrument,):
             places.append(instrument._computer)
             assert places[0].pids == ()
             places[0].start("a", task("noted", x=1, folder=str(tmp_path)))
@@ -294,7 +294,8 @@ def test_opening_starts_nothing_and_leaving_ends_everything(computed, tmp_path: 
 
 def test_a_table_brings_no_execution_along() -> None:
     code = (
-        "import sys\nfrom loop.clock import SimulatedClock\nfrom loop.opening import opened\n"
+        "import sys\nfrom instruments.clock import SimulatedClock\n"
+        "from loop.opening import opened\n"
         "from tests.loop.laboratory import hill\n"
         "with opened(hill(), SimulatedClock()): pass\n"
         "found = [m for m in sys.modules if m.startswith(('loop.execution', 'distributed'))]\n"

@@ -17,8 +17,8 @@ import pytest
 
 from campaigns.campaign import CampaignError, parse
 from instruments import registry
+from instruments.clock import SimulatedClock
 from instruments.computing import ComputingFailed
-from loop.clock import SimulatedClock
 from loop.execution_dask import ClusterGone, DaskComputer, problems
 from loop.inspection import inspect
 from loop.opening import opened
@@ -176,7 +176,7 @@ def test_a_cluster_that_is_not_there_is_told_before_the_campaign(monkeypatch) ->
             inspect(parse(CAMPAIGN, {}, there))
     with pytest.raises(CampaignError, match=r"execution\.address: is needed"):
         inspect(parse(CAMPAIGN, {}, {"execution.kind": "dask"}))
-    with opened(parse(CAMPAIGN, {}, {"execution.kind": "dask"}), SimulatedClock()) as instrument:
+    with opened(parse(CAMPAIGN, {}, {"execution.kind": "dask"}), SimulatedClock()) as (instrument,):
         place = instrument._computer
         with pytest.raises(ClusterGone, match=r"execution\.address: is needed"):
             place.start("a", task("square", x=1))

@@ -85,7 +85,7 @@ def test_list_follows_the_events() -> None:
     with Store.open("sqlite://") as store:
         name = samples.fill(store)
         (row,) = store.campaigns()
-        assert (row.id, row.status, row.trials, row.seed) == (name, "finished", 3, 7)
+        assert (row.id, row.status, row.trials, row.seed) == (name, "finished", 5, 7)
         assert row.digest == samples.campaign().digest
 
 

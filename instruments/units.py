@@ -48,6 +48,11 @@ def converter(source: str, target: str) -> Callable[[float], float]:
     return lambda value: float(registry.Quantity(value, given).to(wanted).magnitude)
 
 
+def known(unit: str) -> bool:
+    """Whether numbers of this unit can be converted to others; "1" is the unit of plain ones."""
+    return _readable(_registry(), unit)
+
+
 def _readable(registry: pint.UnitRegistry[float], unit: str) -> bool:
     try:
         registry.Unit(_spelt(unit))

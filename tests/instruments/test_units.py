@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from loop.units import UnitError, converter, scale
+from instruments.units import UnitError, converter, scale
 
 
 @pytest.mark.parametrize(

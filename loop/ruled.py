@@ -1,0 +1,184 @@
+"""From what a person ruled to the events that say so."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from campaigns.campaign import CampaignError
+from campaigns.records import Failure, FailureKind, Observation, Setting, Trial, TrialState
+from loop import amendments, approvals
+from loop.discrepancy import completed
+from loop.events import (
+    Approved,
+    AwaitingApproval,
+    Body,
+    Ended,
+    Modified,
+    Rejected,
+    Resolved,
+)
+from loop.rulings import Add, Approve, Correct, Exclude, Modify, Reject, Resolve, Ruling
+from loop.start import given
+from loop.state import CampaignState
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the author of a ruling is told: the trial, and a line."""
+
+    trial: int
+    line: str
+
+    def __str__(self) -> str:
+        return json.dumps({"trial": self.trial, "line": self.line})
+
+    @classmethod
+    def of(cls, text: str) -> Answer:
+        """An answer as it was stored."""
+        said = json.loads(text)
+        return cls(int(said["trial"]), str(said["line"]))
+
+
+def ruled(state: CampaignState, ruling: Ruling, time: float) -> tuple[list[Body], Answer]:
+    """The events that carry a ruling out at campaign time `time`, and what to tell its author.
+
+    Raises CampaignError where it cannot be carried out, saying why.
+    """
+    match ruling:
+        case Approve():
+            return _approve(state, ruling, time)
+        case Modify():
+            return _modify(state, ruling, time)
+        case Reject():
+            return _reject(state, ruling, time)
+        case Resolve():
+            return _resolve(state, ruling, time)
+        case Add():
+            number = state.history.next_number
+            return amendments.add(state, ruling, time), Answer(number, f"trial {number} added")
+        case Correct():
+            line = f"trial {ruling.trial}: {ruling.metric} is {ruling.value:g} now"
+            return amendments.correct(state, ruling, time), Answer(ruling.trial, line)
+        case Exclude():
+            done = "excluded" if ruling.excluded else "back in"
+            bodies = amendments.exclude(state, ruling, time)
+            return bodies, Answer(ruling.trial, f"trial {ruling.trial} is {done}")
+
+
+def _approve(state: CampaignState, ruling: Approve, time: float) -> tuple[list[Body], Answer]:
+    number = ruling.trial
+    asked = state.awaiting.get(number)
+    if asked is None:
+        raise CampaignError([_not(state, number, "awaiting approval", state.awaiting)])
+    if ruling.digest and not asked.digest.startswith(ruling.digest):
+        raise CampaignError(
+            [f"trial {number}: what would run is {asked.digest[:12]}, not {ruling.digest}; it was "
+             "changed since: look at it again"]
+        )  # fmt: skip
+    body = Approved(time, number, asked.digest, ruling.who, ruling.reason)
+    return [body], Answer(number, f"trial {number} is approved")
+
+
+def _modify(state: CampaignState, ruling: Modify, time: float) -> tuple[list[Body], Answer]:
+    number, campaign = ruling.trial, state.campaign
+    trial = _before_it_runs(state, number)
+    setting = {name: trial.parameters[name] for name in campaign.space.names}
+    unknown = sorted(set(ruling.changes) - set(setting))
+    problems = [
+        f"--set {name}: is no parameter of the campaign, which has {', '.join(setting)}"
+        for name in unknown
+    ] or campaign.space.problems({**setting, **ruling.changes})
+    if problems:
+        raise CampaignError([f"trial {number}: {problem}" for problem in problems])
+    new = dict(campaign.space.complete({**setting, **ruling.changes}))
+    digest = approvals.payload(campaign, new)
+    bodies: list[Body] = [Modified(time, number, new, digest, ruling.who, ruling.reason)]
+    if number not in state.awaiting:
+        bodies.append(AwaitingApproval(time, number, digest, (), "a person changed it"))
+    line = f"trial {number}: {_difference(trial, new)}"
+    if ruling.approve:
+        bodies.append(Approved(time, number, digest, ruling.who, ruling.reason))
+        return bodies, Answer(number, f"{line}; approved")
+    return bodies, Answer(number, f"{line}; awaits approval")
+
+
+def _difference(trial: Trial, new: Setting) -> str:
+    """What changed, in words: `gap_um 200 -> 180`."""
+    changed = [
+        f"{name} {trial.parameters[name]} -> {value}"
+        for name, value in new.items()
+        if trial.parameters[name] != value
+    ]
+    return ", ".join(changed) or "nothing changed"
+
+
+def _reject(state: CampaignState, ruling: Reject, time: float) -> tuple[list[Body], Answer]:
+    number = ruling.trial
+    trial = _before_it_runs(state, number)
+    if trial.outcomes:
+        raise CampaignError([f"trial {number}: has passed a step already; it can be stopped only"])
+    digest = approvals.payload(state.campaign, trial.parameters)
+    reason = f"rejected by {ruling.who}: {ruling.reason}"
+    failure = Failure(FailureKind.REJECTED, reason, infeasible=True)
+    bodies: list[Body] = [
+        Rejected(time, number, digest, ruling.who, ruling.reason),
+        Ended(time, number, trial.attempt, TrialState.REFUSED, 0.0, failure),
+    ]
+    return bodies, Answer(number, f"trial {number} is rejected")
+
+
+def _resolve(state: CampaignState, ruling: Resolve, time: float) -> tuple[list[Body], Answer]:
+    number = ruling.trial
+    attempt = state.lost.get(number)
+    if attempt is None:
+        raise CampaignError([_not(state, number, "lost", state.lost)])
+    tried, step = attempt.number, attempt.step
+    resolved = Resolved(time, number, tried, ruling.verdict, ruling.who, ruling.reason)
+    match ruling.verdict:
+        case "not_run":
+            return [resolved], Answer(number, f"trial {number} did not run: it waits to be run")
+        case "adopt":
+            return [resolved], Answer(number, f"trial {number}: the instrument is asked again")
+        case "failed":
+            failure = Failure(FailureKind.CHANNEL_FAULT, ruling.reason or "ruled by a person")
+            ended = Ended(time, number, tried, TrialState.FAILED, 0.0, failure, step)
+            return [resolved, ended], Answer(number, f"trial {number} has failed")
+        case "measured":
+            events = _measured(state, ruling, time)
+            return [resolved, *events], Answer(number, f"trial {number} is completed")
+
+
+def _measured(state: CampaignState, ruling: Resolve, time: float) -> list[Body]:
+    problems = amendments.unknown_metrics(state, ruling.results)
+    if not ruling.results:
+        problems = [f"trial {ruling.trial}: its results are missing; give --result METRIC=VALUE"]
+    if problems:
+        raise CampaignError(problems)
+    known = state.history.trial(ruling.trial).outcomes
+    before = {m: one for m, one in known.items() if isinstance(one, Observation)}
+    seen = {
+        m: Observation(m, float(v), None, amendments.unit(state, m))
+        for m, v in ruling.results.items()
+    }
+    try:
+        return given(ruling.trial, time, completed(state.campaign, {**before, **seen}))
+    except ValueError as error:
+        raise CampaignError([str(error)]) from None
+
+
+def _before_it_runs(state: CampaignState, number: int) -> Trial:
+    """The trial, where no instrument has it yet. Raises CampaignError."""
+    if number in state.awaiting or number in state.queue:
+        return state.history.trial(number)
+    raise CampaignError([_not(state, number, "waiting to be run", [*state.awaiting, *state.queue])])
+
+
+def _not(state: CampaignState, number: int, what: str, those: object) -> str:
+    """Why a ruling does not apply to a trial, and to which it would."""
+    listed = ", ".join(str(one) for one in those) if those else "none"  # type: ignore[attr-defined]
+    known = {*state.history.trials, *state.history.training}
+    if number not in known:
+        return amendments.unknown_trial(state, number)[0]
+    stands = state.history.trial(number).state
+    return f"trial {number}: is {stands}, not {what}; {what}: {listed}"
