@@ -14,6 +14,7 @@ TARGETS: Mapping[str, str] = {
     "table": "instruments.table:TableInstrument",
     "cycler.simulated": "instruments.cycler.simulated:SimulatedCycler",
     "cgmd": "instruments.cgmd.instrument:SlurrySimulation",
+    "coater.simulated": "instruments.coater.simulated:SimulatedCoater",
     "bluesky": "instruments.bluesky_device:BlueskyInstrument",
 }
 GROUP = "leyden.instruments"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from campaigns.records import FailureKind
 from instruments.base import Job, JobState, Series
+from instruments.cycler.cathode import Cathode
 from instruments.cycler.cell import CellParameters, Spread
 from instruments.cycler.charging import ChargeProtocol
 from instruments.cycler.cohort import NO_LEAK_CYCLE, Specimen
@@ -56,6 +57,7 @@ class CellTest:
         _, trial, attempt = job.seed
         fault = options.fault_plan.draw(stream(seed, Stream.FAULT), trial, attempt)
         factors = Spread().scaled(options.spread).draw(stream(seed, Stream.CELL))
+        factors = Cathode.of(job.parameters).applied(factors)
         protocol = ChargeProtocol.four_step([float(job.parameters[name]) for name in SETTINGS])
         leaks = fault is not None and fault.kind is FaultKind.EARLY_DEATH
         specimen = Specimen(

@@ -22,13 +22,14 @@ from instruments.base import (
     SettingCard,
     Status,
 )
-from instruments.cycler.cell import CellParameters
+from instruments.cycler.cathode import CATHODE_SETTINGS, Cathode
+from instruments.cycler.cell import AVERAGE_CELL, CellParameters
 from instruments.cycler.celltest import SETTINGS, CellTest, Ending, live
 from instruments.cycler.charging import ChargeProtocol
 from instruments.cycler.life import extend
 from instruments.cycler.options import CyclerOptions
 from instruments.cycler.truth import average_lives
-from instruments.guard import outside
+from instruments.guard import outside, same_job
 
 METRIC: Final = "cycle_life"
 LOWEST_RATE_PER_H: Final = 0.1
@@ -52,7 +53,7 @@ class SimulatedCycler:
         self._cell = CellParameters()
         self._tests: dict[str, CellTest] = {}
         self._live: dict[str, CellTest] = {}  # a few more than run now: pruned when it matters
-        self._truths: dict[tuple[float, ...], float] = {}
+        self._truths: dict[tuple[tuple[float, ...], Cathode], float] = {}
 
     @classmethod
     def open(
@@ -65,7 +66,10 @@ class SimulatedCycler:
         limits = (LOWEST_RATE_PER_H, HIGHEST_RATE_PER_H)
         return Card(
             kind="cycler.simulated",
-            settings=tuple(SettingCard(name, "1/h", *limits) for name in SETTINGS),
+            settings=(
+                *(SettingCard(name, "1/h", *limits) for name in SETTINGS),
+                *CATHODE_SETTINGS,
+            ),
             metrics={METRIC: "1"},
             channels=self._options.channels,
             series=True,
@@ -86,6 +90,7 @@ class SimulatedCycler:
                 raise Busy(f"all {self._options.channels} channels are taken")
             test = CellTest.of(job, self._options, self._cell)
             self._tests[job.key] = self._live[job.key] = test
+        same_job(self._tests[job.key].job, job)
         return Receipt(job.key, job.key)
 
     def poll(self, key: str) -> Progress:
@@ -132,7 +137,7 @@ class SimulatedCycler:
             test.aborted_at = self._clock.now()
         return Status(self.poll(key).state, safe=True)
 
-    def find(self, key: str) -> Found:
+    def find(self, key: str, since: datetime | None = None) -> Found:
         if key not in self._tests:
             return Found.NEVER
         running = self.poll(key).state is JobState.RUNNING
@@ -140,17 +145,18 @@ class SimulatedCycler:
 
     def truth(self, settings: Sequence[Setting]) -> list[Mapping[str, float]] | None:
         """Life of the average cell without noise or faults, at most ``max_cycles``."""
-        rates = [tuple(float(setting[name]) for name in SETTINGS) for setting in settings]
-        unknown = [rate for rate in dict.fromkeys(rates) if rate not in self._truths]
+        asked = [_asked(setting) for setting in settings]
+        unknown = [one for one in dict.fromkeys(asked) if one not in self._truths]
         if unknown:
             lives = average_lives(
-                [ChargeProtocol.four_step(rate) for rate in unknown],
+                [ChargeProtocol.four_step(rates) for rates, _ in unknown],
                 self._cell,
                 self._options.ambient_k,
                 self._options.max_cycles,
+                [cathode.applied(AVERAGE_CELL) for _, cathode in unknown],
             )
             self._truths.update(zip(unknown, lives.tolist(), strict=True))
-        return [{METRIC: self._truths[rate]} for rate in rates]
+        return [{METRIC: self._truths[one]} for one in asked]
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -189,3 +195,8 @@ class SimulatedCycler:
     def _life_of(self, cycle: int) -> Scalar:
         spread = LIFE_SD_CYCLES * self._options.spread
         return Scalar(float(cycle), "1", (spread**2 + COUNTING_SD_CYCLES**2) ** 0.5)
+
+
+def _asked(setting: Setting) -> tuple[tuple[float, ...], Cathode]:
+    """The charging rates and the cathode of a setting."""
+    return tuple(float(setting[name]) for name in SETTINGS), Cathode.of(setting)

@@ -27,16 +27,19 @@ def average_lives(
     cell: CellParameters,
     ambient_k: float = REFERENCE_TEMPERATURE_K,
     max_cycles: int = 3000,
-    factors: CellFactors = AVERAGE_CELL,
+    factors: CellFactors | Sequence[CellFactors] = AVERAGE_CELL,
 ) -> Array:
     """Noise-free cycle lives, shape ``(len(protocols),)``, at most ``max_cycles``.
 
+    factors: of all cells, or one for each.
     The cycle, between two steps by linear interpolation, at which the capacity falls to 0.88 Ah.
     """
     lives = np.full(len(protocols), float(max_cycles))
     if not len(lives):
         return lives
-    cohort = Cohort.of([Specimen(protocol, factors, ambient_k) for protocol in protocols], cell)
+    cells = [factors] * len(lives) if isinstance(factors, CellFactors) else factors
+    pairs = zip(protocols, cells, strict=True)
+    cohort = Cohort.of([Specimen(protocol, one, ambient_k) for protocol, one in pairs], cell)
     rows = np.arange(len(lives))
     state, cycle = fresh(cohort), np.zeros(cohort.lanes)
     before = capacity_ah(Discharge.of(cohort, state))
@@ -52,7 +55,7 @@ def average_lives(
             if len(rows):
                 cohort, (state, cycle, after) = _kept(cohort, kept, (state, cycle, after))
         before = after
-    return np.asarray(np.minimum(lives, float(max_cycles)))
+    return np.asarray(np.clip(lives, 0.0, float(max_cycles)))
 
 
 def _crossing(cycle: Array, before: Array, after: Array) -> Array:

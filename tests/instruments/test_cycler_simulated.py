@@ -64,8 +64,24 @@ def test_the_card_and_the_protocol():
     assert card.channels == 8
     assert dict(card.metrics) == {"cycle_life": "1"}
     assert [(s.name, s.unit, s.low, s.high) for s in card.settings] == [
-        (name, "1/h", 0.1, 10.0) for name in ("cc1", "cc2", "cc3", "cc4")
+        *((name, "1/h", 0.1, 10.0) for name in ("cc1", "cc2", "cc3", "cc4")),
+        ("cathode_capacity", "1", 0.5, 2.0),
+        ("cathode_resistance", "1", 0.5, 2.0),
     ]
+
+
+def test_a_cathode_changes_the_cell_as_physics_says():
+    """More resistance heats and plates; too much lithium plates, too little is dead at once."""
+    cycler, _ = opened()
+    setting = {"cc1": 4.8, "cc2": 5.2, "cc3": 5.2, "cc4": 4.16}
+    cathodes = [{}, {"cathode_capacity": 1.0, "cathode_resistance": 1.0}]
+    cathodes += [{"cathode_resistance": r} for r in (0.7, 1.3, 2.0)]
+    cathodes += [{"cathode_capacity": c} for c in (0.8, 1.1, 1.3)]
+    lives = [one["cycle_life"] for one in cycler.truth([{**setting, **c} for c in cathodes])]
+    assert lives[0] == lives[1], "the calibrated cathode is the default"
+    assert lives[2] > lives[0] > lives[3] > lives[4]
+    assert lives[5] == 0.0
+    assert lives[0] > lives[6] > lives[7]
 
 
 def test_a_whole_life_on_the_clock():

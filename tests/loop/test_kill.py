@@ -11,7 +11,15 @@ import pytest
 from loop.launch import create
 from loop.replay import verify
 from loop.store.store import Store
-from tests.loop.laboratory import charging, finish, hill, journal, kill_after, spawn
+from tests.loop.laboratory import (
+    charging,
+    coat_and_cycle,
+    finish,
+    hill,
+    journal,
+    kill_after,
+    spawn,
+)
 
 CASES = {
     "random": lambda: hill("random", channels=3, budget="trials = 40"),
@@ -19,6 +27,7 @@ CASES = {
     "bandit": lambda: hill("bayes_gap", channels=2, budget="trials = 16"),
     "swarm": lambda: hill("pso", channels=4, budget="trials = 40"),
     "early prediction": lambda: charging("faults = { channel_hang = 0.2, nan = 0.1 }"),
+    "steps": lambda: coat_and_cycle({"budget.trials": 24}),
     "gaps": lambda: charging("faults = { data_gap = 0.6 }", {"budget.trials": 8}),
 }
 

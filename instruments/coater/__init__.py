@@ -1,0 +1,1 @@
+"""Coating lines for battery electrodes: the simulated one, and those of a laboratory."""
