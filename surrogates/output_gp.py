@@ -77,6 +77,22 @@ class GaussianModels:
             typical = noise.reshape(len(self._scale), -1).median(dim=-1).values.numpy()
         return np.asarray(np.sqrt(typical) * self._scale)
 
+    def length_scales(self) -> Array:
+        """The distance over which each output changes along each input (k x d)."""
+        with self._evaluating():
+            scales = self._model.covar_module.lengthscale.reshape(len(self._scale), -1).numpy()
+        return np.array(scales)
+
+    def left_out(self) -> Array:
+        """What the model, its hyperparameters kept, predicts of each setting it was fitted to from
+        all others (n x k): Rasmussen and Williams 2006, eq. 5.12."""
+        from botorch.cross_validation import efficient_loo_cv
+
+        with self._evaluating():
+            posterior: Any = efficient_loo_cv(self._model).posterior
+            mean = posterior.mean.squeeze(1).numpy()
+        return np.asarray(self._offset + mean * self._scale)
+
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
         import torch

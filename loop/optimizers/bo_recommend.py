@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
 from campaigns.records import Estimate, Recommendation
 from loop.optimizers.base import NothingToRecommend
-from loop.optimizers.bo_data import Array, encoded, gather, outcomes_known
+from loop.optimizers.bo_data import Array, Evidence, encoded, gather, outcomes_known
 
 if TYPE_CHECKING:
     from campaigns.campaign import Campaign
     from campaigns.records import Setting
     from loop.history import History
-    from loop.optimizers.bo_model import Model
     from loop.optimizers.bo_search import Search
 
 LONGEST_FRONT = 50  # settings of a front over the whole space; fronts of tried ones are complete
 ROUNDS = 8  # of variation, where the whole space is searched
+
+
+class Believer(Protocol):
+    """A fitted model of every series of its evidence."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """What it was fitted to."""
+
+    def moments(self, x: Array) -> tuple[Array, Array]:
+        """Means and standard deviations of the noise-free metrics (n x m, standardised) at settings
+        in the unit cube (n x d)."""
 
 
 def recommend(
@@ -46,14 +57,27 @@ def recommend(
         raise NothingToRecommend("an objective has no measured or predicted value yet")
     rng = np.random.default_rng([campaign.seed, history.seen, 1])
     with fenced(int(rng.integers(2**63))):
-        desk = _Desk(campaign, history, fit(gather(campaign, history, noise)))
-        settings = _measured(campaign, history)
-        if campaign.recommend.among == "space":
-            settings = _across_space(desk, settings, rng, pool, parents)
-        return desk.choose(settings)
+        model = fit(gather(campaign, history, noise))
+        return by_model(model, campaign, history, rng, pool, parents)
 
 
-def ranked(model: Model, campaign: Campaign, history: History) -> list[Setting]:
+def by_model(
+    model: Believer,
+    campaign: Campaign,
+    history: History,
+    rng: np.random.Generator,
+    pool: int,
+    parents: int,
+) -> Recommendation:
+    """What a fitted model recommends; see `recommend`. A model of torch: inside `fenced` only."""
+    desk = _Desk(campaign, history, model)
+    settings = _measured(campaign, history)
+    if campaign.recommend.among == "space":
+        settings = _across_space(desk, settings, rng, pool, parents)
+    return desk.choose(settings)
+
+
+def ranked(model: Believer, campaign: Campaign, history: History) -> list[Setting]:
     """The measured settings, best first: by constraints, then by the sum of the objectives."""
     settings = _measured(campaign, history)
     means, _ = model.moments(encoded(campaign, settings))
@@ -79,7 +103,7 @@ class _Desk:
 
     campaign: Campaign
     history: History
-    model: Model
+    model: Believer
 
     def choose(self, settings: Sequence[Setting]) -> Recommendation:
         means, sds = self.model.moments(encoded(self.campaign, settings))

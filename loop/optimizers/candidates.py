@@ -45,10 +45,16 @@ class Answer:
         """How many proposals are still wanted."""
         return self.wanted - len(self.proposals)
 
+    def room(self, setting: Setting) -> int:
+        """How often the setting may be asked for beyond this answer."""
+        if self._history.infeasible(setting):
+            return 0
+        asked = self._history.asked(setting) + self._taken[self._history.key(setting)]
+        return max(0, self._replicates - asked)
+
     def allows(self, setting: Setting) -> bool:
         """Whether the setting may be asked for once more."""
-        asked = self._history.asked(setting) + self._taken[self._history.key(setting)]
-        return asked < self._replicates and not self._history.infeasible(setting)
+        return self.room(setting) > 0
 
     def holds(self, setting: Setting) -> bool:
         """Whether the answer has the setting already."""

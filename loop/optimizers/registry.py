@@ -22,6 +22,7 @@ TARGETS: Mapping[str, str] = {
     "bo": "loop.optimizers.bo:BayesianOptimizer",
     "pso": "loop.optimizers.pso:ParticleSwarm",
     "ml_pso": "loop.optimizers.ml_pso:MachineLearningSwarm",
+    "mixture_design": "loop.optimizers.mixture_design:MixtureDesign",
     "portfolio": "loop.optimizers.portfolio:Portfolio",
 }
 

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from campaigns.campaign import FailureRule
 from campaigns.records import FailureKind, Purpose, Setting
-from loop.reporting import curves, learning, outcomes, paths, timeline, tradeoffs
+from campaigns.steps import in_words
+from loop.reporting import curves, effects, learning, outcomes, paths, timeline, tradeoffs
 from loop.reporting.calibration import Calibration, label
 from loop.reporting.constraints import bounds_text, constrained, nothing_recommended
 from loop.reporting.identified import Identified, identified
+from loop.reporting.influence import influences
 from loop.reporting.record import Line, Record, Truth
 from loop.reporting.tables import trial_table
 from loop.summary import (
@@ -77,6 +80,7 @@ def html(record: Record, truth: Truth | None) -> str:
         figures=_figures(record, truth, calibration),
         calibration=_calibration(calibration),
         identified=_identified(record),
+        influences=_influences(record),
         panels=paths.PANELS,
         truth=truth,
         check=outcomes.check(record),
@@ -86,8 +90,16 @@ def html(record: Record, truth: Truth | None) -> str:
         heads=heads,
         rows=rows,
         provenance=_provenance(record),
+        instruments=in_words(record.campaign.steps),
+        channels=_channels(record),
     )
     return page
+
+
+def _channels(record: Record) -> str:
+    """How many places trials were run in: `8 channels`."""
+    total = sum(step.instrument.channels for step in record.campaign.steps)
+    return f"{total} channel{'s' * (total != 1)}"
 
 
 def _asset(name: str) -> str:
@@ -255,6 +267,18 @@ def _identified(record: Record) -> dict[str, Any] | None:
     }
 
 
+def _influences(record: Record) -> list[dict[str, Any]]:
+    """What each parameter does to each objective; nothing where too little is known."""
+    return [
+        {
+            "found": found,
+            "bars": _trusted(effects.bars(found, str(i))),
+            "curves": _trusted(effects.curves(found, str(i))),
+        }
+        for i, found in enumerate(influences(record.state))
+    ]
+
+
 def _known(one: Identified) -> dict[str, Any]:
     parameter = one.parameter
     return {
@@ -305,8 +329,7 @@ def _failures(record: Record) -> list[dict[str, Any]]:
             found.setdefault(failure.kind, []).append(line)
     rows = []
     for kind, lines in sorted(found.items()):
-        rule = record.campaign.failures[kind]
-        told = f"retry up to {rule.retries} times, then {rule.then}"
+        rule = record.campaign.failures.get(kind)  # a person's refusal needs none
         reasons = [failure.reason for failure in lines[0].failures if failure.kind is kind]
         rows.append(
             {
@@ -314,11 +337,17 @@ def _failures(record: Record) -> list[dict[str, Any]]:
                 "attempts": len(lines),
                 "retried": record.tally.retried.get(kind, 0),
                 "trials": _numbers([line.trial.number for line in lines]),
-                "rule": told if rule.action == "retry" else rule.action,
+                "rule": "" if rule is None else _told(rule),
                 "reason": reasons[0] if reasons else "",
             }
         )
     return rows
+
+
+def _told(rule: FailureRule) -> str:
+    if rule.action != "retry":
+        return str(rule.action)
+    return f"retry up to {rule.retries} times, then {rule.then}"
 
 
 def _numbers(trials: Sequence[int]) -> str:

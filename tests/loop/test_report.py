@@ -249,7 +249,7 @@ def test_a_finished_campaign_of_a_known_table() -> None:
     for heading in ("Best so far", "Regret", "Where it looked", "Channels", "Every trial"):
         assert heading in shown
     assert "true value" in shown
-    assert text.count('<svg class="plot"') == 4
+    assert text.count('<svg class="plot"') == 6
     assert len(text) < 500_000
 
 

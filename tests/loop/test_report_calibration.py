@@ -159,7 +159,7 @@ def test_other_campaigns_are_told_nothing_of_it_and_load_no_torch() -> None:
         "import sys; from loop.report import render; from loop.store.store import Store\n"
         "from tests.loop.laboratory import hill, run\n"
         "with Store.open('sqlite://') as store:\n"
-        "    page, _ = render(store, run(store, hill('random')))\n"
+        "    page, _ = render(store, run(store, hill('random', budget='trials = 7')))\n"
         "for title in ('Measured against', 'The swarm', 'What the data'):\n"
         "    assert title not in page\n"
         "assert 'torch' not in sys.modules\n"
