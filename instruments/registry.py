@@ -15,6 +15,8 @@ TARGETS: Mapping[str, str] = {
     "cycler.simulated": "instruments.cycler.simulated:SimulatedCycler",
     "cgmd": "instruments.cgmd.instrument:SlurrySimulation",
     "coater.simulated": "instruments.coater.simulated:SimulatedCoater",
+    "coater.opcua": "instruments.coater.opcua:OpcUaCoater",
+    "robot": "instruments.robot:Robot",
     "bluesky": "instruments.bluesky_device:BlueskyInstrument",
 }
 GROUP = "leyden.instruments"

@@ -20,8 +20,11 @@ from loop.commands import (
     instrument,
     look,
     recorded,
+    robot,
     rulings,
     running,
+    serve,
+    token,
 )
 from loop.commands.console import BadInput, Failed, Resumable, note
 from loop.store.errors import StoreDamaged, StoreError
@@ -56,6 +59,9 @@ app.command()(audit.replay)
 app.command()(bench.bench)
 app.add_typer(recorded.app, name="import")
 app.add_typer(rulings.app, name="trial")
+app.command()(serve.serve)
+app.add_typer(token.app, name="token")
+app.add_typer(robot.app, name="robot")
 app.add_typer(care.app, name="store")
 app.command()(care.doctor)
 

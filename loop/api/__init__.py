@@ -1,0 +1,1 @@
+"""The faces of the loop for other programs: HTTP, with tokens."""
