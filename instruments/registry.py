@@ -17,6 +17,8 @@ TARGETS: Mapping[str, str] = {
     "coater.simulated": "instruments.coater.simulated:SimulatedCoater",
     "coater.opcua": "instruments.coater.opcua:OpcUaCoater",
     "robot": "instruments.robot:Robot",
+    "modbus": "instruments.modbus:ModbusInstrument",
+    "scpi": "instruments.scpi:ScpiInstrument",
     "bluesky": "instruments.bluesky_device:BlueskyInstrument",
 }
 GROUP = "leyden.instruments"
