@@ -25,6 +25,10 @@ SMALLER = {
     "leyden run fast-charging-continuous --set optimizer.kind=sobol --set budget.trials=24 --seed 3"
     "": "leyden run fast-charging-continuous --set optimizer.kind=sobol --set budget.trials=4"
     " --seed 3 --set early_prediction.training.simulate=12",
+    "leyden run electrode-coating": "leyden run electrode-coating --set budget.trials=4"
+    " --set optimizer.kind=sobol",
+    "leyden run coat-and-cycle --set budget.trials=12": "leyden run coat-and-cycle"
+    " --set budget.trials=4 --set optimizer.kind=sobol",
     "leyden bench coating.toml --optimizer gp_ucb --optimizer random --seeds 20": "leyden bench"
     " coating.toml --optimizer gp_ucb --optimizer random --seeds 2 --workers 1",
     "leyden run slurry-calibration --set execution.workers=2": "leyden run slurry-calibration"
