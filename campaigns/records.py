@@ -168,8 +168,12 @@ class Trial:
 
     @property
     def pending(self) -> bool:
-        """True while no outcome can be expected to be known yet (no result, no prediction)."""
-        return not self.state.terminal and not self.outcomes
+        """True while it is not over and not predicted: what it will teach is not known yet.
+
+        A trial of several steps has observations of the first ones by then.
+        """
+        predicted = any(isinstance(one, Prediction) for one in self.outcomes.values())
+        return not self.state.terminal and not predicted
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,14 +53,15 @@ class Patient:
         return self._within("submit", Receipt, lambda: self._instrument.submit(job))
 
     def poll(self, key: str) -> Progress:
-        return self._within("poll", Progress, lambda: self._instrument.poll(key))
+        return self._within("poll", Progress, lambda: self._instrument.poll(key), by_key=True)
 
     def fetch(self, key: str, since: int = 0) -> Result:
-        return self._within("fetch", Result, lambda: self._instrument.fetch(key, since))
+        call = lambda: self._instrument.fetch(key, since)  # noqa: E731
+        return self._within("fetch", Result, call, by_key=True)
 
     def abort(self, key: str, reason: str) -> Status:
         stop = lambda: self._instrument.abort(key, reason)  # noqa: E731
-        return self._within("abort", Status, stop, past=True)
+        return self._within("abort", Status, stop, past=True, by_key=True)
 
     def find(self, key: str, since: datetime | None = None) -> Found:
         return self._within("find", Found, lambda: self._instrument.find(key, since))
@@ -75,9 +76,15 @@ class Patient:
         closing.join(self._card.patience_s)
 
     def _within(
-        self, what: str, kind: type[T], call: Callable[[], Any], *, past: bool = False
+        self,
+        what: str,
+        kind: type[T],
+        call: Callable[[], Any],
+        *,
+        past: bool = False,
+        by_key: bool = False,
     ) -> T:
-        """The answer of a call. Raises Unreachable, Garbled, and what the instrument raises."""
+        """The answer of a call. Raises InstrumentErrors and, for a call `by_key`, KeyError."""
         self._stuck = [thread for thread in self._stuck if thread.is_alive()]
         if self._stuck and not past:
             raise Unreachable(f"{self._card.kind}: still waits for the answer to an earlier call")
@@ -89,7 +96,8 @@ class Patient:
             self._stuck.append(thread)
             patience_s = self._card.patience_s
             raise Unreachable(f"{self._card.kind}: {what} had no answer within {patience_s:g} s")
-        return answer.of(kind, f"{self._card.kind}: {what}")
+        let = (InstrumentError, KeyError) if by_key else (InstrumentError,)
+        return answer.of(kind, f"{self._card.kind}: {what}", let)
 
 
 class _Answer:
@@ -106,12 +114,10 @@ class _Answer:
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that asked
             self._error = error
 
-    def of(self, kind: type[T], where: str) -> T:
-        """The answer, where it is of that kind; an adapter's own faults count as nonsense."""
+    def of(self, kind: type[T], where: str, let: tuple[type[Exception], ...]) -> T:
+        """The answer, where it is of that kind; errors but those `let` through are nonsense."""
         error = self._error
-        if isinstance(error, InstrumentError | KeyError) or (
-            error is not None and not isinstance(error, Exception)
-        ):
+        if isinstance(error, let) or (error is not None and not isinstance(error, Exception)):
             raise error
         if error is not None:
             raise Garbled(f"{where} failed with {type(error).__name__}: {error}") from error

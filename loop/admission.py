@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from campaigns.campaign import Campaign
@@ -113,21 +113,25 @@ def conclude(
     result: Result,
     time: float,
     following: str | None = None,
+    needed: Collection[str] = (),
 ) -> list[Body]:
     """The events that end an attempt whose job is over, failure rules applied.
 
     following: the step that a trial goes on to where this one succeeded; None behind the last.
+    needed: metrics that the steps behind this one are set by.
     """
     if result.state is JobState.LOST:
         reason = result.reason or "the instrument no longer knows the job"
         return [lost(attempt, time, reason)]
     if result.state is JobState.FINISHED:
-        seen = _observations(campaign, exchange, trial, result)
+        seen = _observations(campaign, exchange, trial, result, needed)
         if not isinstance(seen, Failure):
             return _completed(seen, trial, attempt, progress, time, following)
         failure = seen
     else:
         kind = result.failure or FailureKind.ABORTED
+        if kind not in campaign.failures:  # only persons reject
+            kind = FailureKind.ABORTED
         failure = Failure(kind, result.reason or kind.value)
     return _failed(campaign, exchange, trial, attempt, progress, result, time, failure)
 
@@ -172,11 +176,16 @@ def _completed(
 
 
 def _observations(
-    campaign: Campaign, exchange: Exchange, trial: Trial, result: Result
+    campaign: Campaign,
+    exchange: Exchange,
+    trial: Trial,
+    result: Result,
+    needed: Collection[str],
 ) -> Mapping[str, Observation] | Failure:
     """What a finished job measured, or why its numbers cannot be used: missing, unknown, not
     finite, odd units, not to be compared with a target."""
-    for metric in (name for one in campaign.objectives for name in measured(one)):
+    wanted = [name for one in campaign.objectives for name in measured(one)]
+    for metric in (*wanted, *needed):
         if metric in exchange.given and metric not in result.scalars:
             return Failure(FailureKind.DATA_GAP, f"{metric} was not measured")
     seen: dict[str, Observation] = {}

@@ -7,15 +7,18 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from campaigns.campaign import CampaignError
 from campaigns.records import Setting, Value
 from loop import rulings
 from loop.events import Verdict
 from loop.launch import engine
+from loop.opening import simulated
 from loop.restoring import restore
 from loop.ruled import Answer, ruled
 from loop.rulings import Add, Approve, Correct, Exclude, Modify, Reject, Resolve, Ruling
+from loop.state import CampaignState
 from loop.store.errors import LeaseHeld
 from loop.store.rulings import OPEN, REFUSED
 from loop.store.store import Store
@@ -30,33 +33,42 @@ def rule(store: Store, campaign_id: str, ruling: Ruling, patience_s: float = PAT
     Raises CampaignError where it cannot be carried out; LeaseHeld where the engine does not answer.
     """
     try:
-        lease = store.acquire(campaign_id)
-    except LeaseHeld as held:
-        return _through_the_engine(store, campaign_id, ruling, patience_s, held)
+        return _directly(store, campaign_id, ruling)
+    except LeaseHeld:
+        number = store.file_ruling(campaign_id, rulings.encode(ruling))
+    deadline = time.monotonic() + patience_s
+    try:
+        while time.monotonic() < deadline:
+            state, answer = store.ruling(number)
+            if state == REFUSED:
+                raise CampaignError([answer])
+            if state != OPEN:
+                return Answer.of(answer)
+            time.sleep(PAUSE_S)
+    finally:  # nobody waits for it any more
+        taken_back = store.withdraw_ruling(number)
+    if not taken_back:  # it was answered at the last moment
+        return Answer.of(store.ruling(number)[1])
+    return _directly(store, campaign_id, ruling)  # the engine may have ended meanwhile
+
+
+def _directly(store: Store, campaign_id: str, ruling: Ruling) -> Answer:
+    """Carry a ruling out here. Raises LeaseHeld while an engine runs the campaign."""
+    lease = store.acquire(campaign_id)
     try:
         state = restore(store, campaign_id)
-        bodies, answer = ruled(state, ruling, state.time)
+        bodies, answer = ruled(state, ruling, _now(state))
         store.append(campaign_id, bodies, fence=lease.fence)
     finally:
         store.release(lease)
     return answer
 
 
-def _through_the_engine(
-    store: Store, campaign_id: str, ruling: Ruling, patience_s: float, held: LeaseHeld
-) -> Answer:
-    """File the ruling and wait for the answer; it is taken back where none comes."""
-    number = store.file_ruling(campaign_id, rulings.encode(ruling))
-    deadline = time.monotonic() + patience_s
-    while True:
-        state, answer = store.ruling(number)
-        if state == REFUSED:
-            raise CampaignError([answer])
-        if state != OPEN:
-            return Answer.of(answer)
-        if time.monotonic() > deadline and store.withdraw_ruling(number):
-            raise held
-        time.sleep(PAUSE_S)
+def _now(state: CampaignState) -> float:
+    """Campaign seconds: of the last event where the clock is simulated, else of the wall."""
+    if simulated(state.campaign):
+        return state.time
+    return max(state.time, state.seconds(datetime.now(UTC)))
 
 
 def person() -> str:
@@ -105,7 +117,12 @@ def exclude(
 def approve(
     store: Store, campaign_id: str, trial: int, who: str, reason: str = "", digest: str = ""
 ) -> Answer:
-    """Let a trial run that awaits approval; with `digest` only that payload. CampaignError."""
+    """Let a trial run that awaits approval: the payload that awaits it now, or that of `digest`.
+
+    Raises CampaignError.
+    """
+    asked = restore(store, campaign_id).awaiting.get(trial)
+    digest = digest or ("" if asked is None else asked.digest)
     return rule(store, campaign_id, Approve(trial, who, reason, digest))
 
 

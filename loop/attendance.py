@@ -16,6 +16,8 @@ from loop.lab import Lab
 from loop.state import Attempt, CampaignState
 from loop.store.store import digest_series
 
+FORGOTTEN = "the instrument does not know the job any more"
+
 
 class Attendance:
     """Admits results by (campaign time, trial number), one action a call."""
@@ -52,6 +54,8 @@ class Attendance:
                 raise  # a simulation that does not answer will not answer later either
             self._journal.trouble(attempt.trial, error)
             self._agenda.again(attempt.key, self._lab.at(attempt).card.retry_s)
+        else:
+            self._journal.answered(attempt.trial)
 
     def late(self) -> bool:
         """True while trials run on though budget.lab_days is over, and can be stopped."""
@@ -69,13 +73,21 @@ class Attendance:
                 self._store(attempt, progress, result, self._stopped(attempt, progress, result))
         except InstrumentError as error:
             self._journal.trouble(attempt.trial, error)
-            self._stops.again(attempt.key, self._lab.at(attempt).card.retry_s)
+            self._later(attempt)
+        else:
+            self._journal.answered(attempt.trial)
+
+    def _later(self, attempt: Attempt) -> None:
+        """Ask again in a while, and try to stop it again then."""
+        retry_s = self._lab.at(attempt).card.retry_s
+        self._agenda.again(attempt.key, retry_s)
+        self._stops.again(attempt.key, retry_s)
 
     @property
     def stoppable(self) -> list[Attempt]:
         """Running trials that were not told to stop just now, in order."""
         attempts = (self._state.attempts[number] for number in sorted(self._state.attempts))
-        return [attempt for attempt in attempts if self._stops.due(attempt.key)]
+        return [one for one in attempts if one.running and self._stops.due(one.key)]
 
     def wait(self) -> None:
         """Let time pass until the next moment anything can have changed."""
@@ -106,21 +118,23 @@ class Attendance:
         try:
             return self._lab.at(attempt).instrument.poll(attempt.key)
         except KeyError:  # the device has lost its memory
-            note = "the instrument does not know the job any more"
-            return Progress(JobState.LOST, attempt.cycle, None, 0.0, note=note)
+            return Progress(JobState.LOST, attempt.cycle, None, 0.0, note=FORGOTTEN)
 
     def _reports(self, attempt: Attempt, progress: Progress) -> bool:
         """Simulated jobs report at their checkpoints only; real ones whenever there is news."""
-        card, predictor = self._lab.at(attempt).card, self._lab.predictor
-        if not card.simulated:
-            return card.series and progress.cycle > attempt.cycle
-        if predictor is None or not card.series:
+        station, predictor = self._lab.at(attempt), self._lab.predictor
+        if not station.card.simulated:
+            return station.streams and progress.cycle > attempt.cycle
+        if predictor is None or not station.streams:
             return False
         return attempt.cycle < predictor.at_cycle <= progress.cycle
 
     def _fetch(self, attempt: Attempt) -> Result:
         with self._journal.watch.measure("instrument"):
-            return self._lab.at(attempt).instrument.fetch(attempt.key, attempt.cycle)
+            try:
+                return self._lab.at(attempt).instrument.fetch(attempt.key, attempt.cycle)
+            except KeyError:  # the device has lost its memory since it was polled
+                return Result(JobState.LOST, reason=FORGOTTEN)
 
     def _admit(self, attempt: Attempt, progress: Progress) -> None:
         """Store what the job has measured, and its end where it is over."""
@@ -139,7 +153,7 @@ class Attendance:
     ) -> None:
         """One transaction: new per-cycle data, then the events that end the attempt, if any."""
         bodies, series = list(ending), {}
-        if result.series is not None:
+        if result.series is not None and self._lab.at(attempt).streams:
             bodies.insert(0, self._measured(attempt, progress, result.series))
             series[0] = result.series
         if bodies:
@@ -162,8 +176,10 @@ class Attendance:
         campaign, station = self._state.campaign, self._lab.at(attempt)
         exchange, end = station.exchange, self._end(progress)
         after = self._lab.after(station)
-        following = None if after is None else after.name
-        return conclude(campaign, exchange, trial, attempt, progress, result, end, following)
+        following, needed = None if after is None else after.name, self._lab.needed(station)
+        return conclude(
+            campaign, exchange, trial, attempt, progress, result, end, following, needed
+        )
 
     def _stopped(self, attempt: Attempt, progress: Progress, result: Result) -> list[Body]:
         trial = self._state.history.trial(attempt.trial)
@@ -182,7 +198,7 @@ class Attendance:
         predictor = self._lab.predictor
         return (
             predictor is not None
-            and self._lab.at(attempt).card.series
+            and self._lab.at(attempt).streams
             and attempt.cycle >= predictor.at_cycle
             and not attempt.decided
             and watched(self._state.history.trial(attempt.trial).purpose)
@@ -247,13 +263,11 @@ class Attendance:
         None where there is nothing left to do now: it has not stopped yet, or it had ended by
         itself, and its measurement is stored.
         """
-        station = self._lab.at(attempt)
         with self._journal.watch.measure("instrument"):
             safe = self._abort(attempt, reason)
             progress = self._poll(attempt)
         if progress.state is not JobState.LOST and (not safe or progress.state is JobState.RUNNING):
-            self._agenda.again(attempt.key, station.card.retry_s)
-            self._stops.again(attempt.key, station.card.retry_s)
+            self._later(attempt)
             return None
         if progress.state is not JobState.ABORTED:
             self._admit(attempt, progress)

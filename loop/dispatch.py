@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from campaigns.records import Failure, FailureKind, Trial, TrialState
@@ -83,6 +84,8 @@ class Dispatch:
             if free[step] > 0 and not (self._training() and number in state.history.trials):
                 free[step] -= 1
                 ready.append(number)
+        if self._first_job_only():
+            return [] if state.attempts else ready[:1]
         return ready
 
     def _training(self) -> bool:
@@ -138,7 +141,8 @@ class Dispatch:
         state = self._state
         trial, step = state.history.trial(number), state.queue[number]
         digest = approvals.payload(state.campaign, trial.parameters)
-        beyond = self._problems(trial) if trial.proposed is not None else ""
+        by_hand = trial.proposed is not None or trial.author == "person"
+        beyond = self._problems(trial) if by_hand else ""
         if beyond:  # a person's setting, which no instrument has looked at yet
             return self._refused_before(trial, beyond)
         if state.approved.get(number, digest) != digest:
@@ -148,7 +152,10 @@ class Dispatch:
         return self._submitting(number, trial.attempt if begun else trial.attempt + 1, step)
 
     def _submitting(self, number: int, attempt: int, step: str) -> Submitting:
-        key = f"{self._journal.campaign_id}/{number}/{attempt}"
+        campaign_id = self._journal.campaign_id
+        if not self._lab.clock.simulated:  # a device may remember a campaign of this name
+            campaign_id = f"{campaign_id}-{self._state.nonce}"
+        key = f"{campaign_id}/{number}/{attempt}"
         return Submitting(
             self._journal.now, number, attempt, f"{key}/{step}" if step else key, step
         )
@@ -167,10 +174,36 @@ class Dispatch:
                 self._agenda.again(attempt.key, self._lab.at(attempt).card.retry_s)
                 continue
             self._met.add(attempt.key)
+            self._journal.answered(attempt.trial)
             if body is not None:
                 bodies.append(body)
         if bodies:
             self._journal.append(bodies)
+
+    def withdraw(self, reason: str) -> bool:
+        """Take back the intents that no instrument has got; what one has after all is met."""
+        bodies: list[Body] = []
+        for attempt in list(self._state.attempts.values()):
+            if attempt.running or not self._agenda.due(attempt.key):
+                continue
+            try:
+                bodies.append(self._taken_back(attempt, reason))
+            except InstrumentError as error:
+                self._journal.trouble(attempt.trial, error)
+                self._agenda.again(attempt.key, self._lab.at(attempt).card.retry_s)
+        if bodies:
+            self._journal.append(bodies)
+        return bool(bodies)
+
+    def _taken_back(self, attempt: Attempt, reason: str) -> Body:
+        if attempt.key in self._doubtful and not self._lab.at(attempt).card.repeatable:
+            found = self._find(attempt)
+            if found is not Found.NEVER:
+                return self._found(attempt, found) or self._started(attempt, "")
+        now, number = self._journal.now, attempt.number
+        failure = Failure(FailureKind.ABORTED, reason)
+        state, step = TrialState.STOPPED, attempt.step
+        return Ended(now, attempt.trial, number, state, 0.0, failure, step)
 
     def _unmet(self) -> list[Attempt]:
         attempts = self._state.attempts.values()
@@ -191,6 +224,12 @@ class Dispatch:
             self._doubtful.add(attempt.key)
             return self._unanswered(attempt, str(error))
         return self._started(attempt, run_id)
+
+    def give_up(self, trials: Collection[int]) -> None:
+        """Call the attempts of these trials lost: nobody could reach their instrument."""
+        reason = "the instrument did not answer when the campaign was ended; the job may still run"
+        attempts = [self._state.attempts[number] for number in sorted(trials)]
+        self._journal.append([lost(one, self._journal.now, reason) for one in attempts])
 
     def _find(self, attempt: Attempt) -> Found:
         since = self._state.moment(attempt.since)
@@ -232,7 +271,11 @@ class Dispatch:
             return lost(attempt, self._journal.now, reason)
         if attempt.running:
             return None
-        return self._started(attempt, self._lab.at(attempt).instrument.poll(attempt.key).run_id)
+        try:
+            run_id = self._lab.at(attempt).instrument.poll(attempt.key).run_id
+        except KeyError:  # forgotten in between: the next look tells
+            run_id = ""
+        return self._started(attempt, run_id)
 
     def _job_of(self, attempt: Attempt) -> Job:
         trial = self._state.history.trial(attempt.trial)

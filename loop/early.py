@@ -44,7 +44,8 @@ class EarlyPredictor:
         if not self.spec.training.simulate:
             return True
         return state.training_proposed and all(
-            trial.state.terminal for trial in state.history.training.values()
+            trial.state.terminal and trial.state is not TrialState.LOST
+            for trial in state.history.training.values()
         )
 
     def cells(self, state: CampaignState) -> tuple[list[Cell], tuple[int, ...], str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -20,8 +22,12 @@ from loop.ruled import ruled
 from loop.start import recorded
 from loop.state import CampaignState
 from loop.stopwatch import Stopwatch
+from loop.store.errors import RulingWithdrawn
 from loop.store.store import Lease, Store
 from loop.threads import single_threaded
+
+LATE = "budget.lab_days reached"
+SILENCE_S = 60.0  # after which a campaign is ended though an instrument does not answer
 
 
 class Interrupted(Exception):
@@ -97,21 +103,28 @@ class Engine:
                 now = self._journal.now
                 bodies, answer = ruled(self.state, rulings.decode(filed.body), now)
             except CampaignError as error:
-                self._journal.store.refuse_ruling(filed.number, "; ".join(error.problems))
+                self._refuse(filed.number, "; ".join(error.problems))
                 continue
             except ValueError as error:  # filed by a newer release, or damaged
-                self._journal.store.refuse_ruling(filed.number, str(error).splitlines()[0])
+                self._refuse(filed.number, str(error).splitlines()[0])
                 continue
-            self._journal.append(bodies, answered={filed.number: str(answer)})
+            with suppress(RulingWithdrawn):  # nothing is written then
+                self._journal.append(bodies, answered={filed.number: str(answer)})
+
+    def _refuse(self, number: int, why: str) -> None:
+        with suppress(RulingWithdrawn):
+            self._journal.store.refuse_ruling(number, why)
 
     def _step(self) -> None:
         """The next action. The order is part of the two promises: see docs/engine.md."""
-        if self._dispatch.undelivered:
+        if self._late() and self._dispatch.withdraw(LATE):
+            pass
+        elif self._dispatch.undelivered:
             self._dispatch.launch()
         elif (due := self._attendance.next_due()) is not None:
             self._attendance.attend(due)
         elif self._attendance.late():
-            self._attendance.stop_one("budget.lab_days reached")
+            self._attendance.stop_one(LATE)
         elif self._prepare() or self._recommend_on_the_way() or self._dispatch.fill():
             pass
         elif self.state.attempts:
@@ -178,7 +191,8 @@ class Engine:
     def _wind_up(self) -> None:
         """Nothing runs and nothing may start: ask persons, recommend, confirm, finish."""
         state = self.state
-        if state.awaiting or state.lost:
+        overdue = budget.overdue(state, self.lab.clock.now())
+        if state.lost or (state.awaiting and not overdue):
             self._wait_for_persons()
             return
         if self._recommend():
@@ -192,6 +206,12 @@ class Engine:
             self._finish("failed", hopeless)
         else:
             self._finish("finished", state.exhausted or self._dispatch.spent())
+
+    def _late(self) -> bool:
+        """Whether the time in the lab is over; simulated jobs are handed over at once, and never
+        late."""
+        clock = self.lab.clock
+        return not clock.simulated and budget.overdue(self.state, clock.now())
 
     def _wait_for_persons(self) -> None:
         if not self._patient:
@@ -212,10 +232,19 @@ class Engine:
         self._journal.append([Finished(self._journal.now, status, reason)])
 
     def end(self, reason: str) -> None:
-        """End the campaign for good: stop what runs, then say so in the journal."""
+        """End the campaign for good: stop what runs, then say so in the journal.
+
+        Jobs of an instrument that stays silent for `SILENCE_S` are lost: they may still run.
+        """
+        deadline = time.monotonic() + SILENCE_S
         with single_threaded():
             while self.state.attempts:
-                if self._dispatch.undelivered:
+                self._journal.renew()
+                if time.monotonic() > deadline and self._journal.silent:
+                    self._dispatch.give_up(self._journal.silent)
+                elif self._dispatch.withdraw(reason):
+                    pass
+                elif self._dispatch.undelivered:
                     self._dispatch.launch()
                 elif self._attendance.stoppable:
                     self._attendance.stop_one(reason)

@@ -78,10 +78,8 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class AwaitingApproval:
-    """A trial waits for a person; `digest` is that of the payload to be approved.
-
-    policies: of the instruments that it passes; the `reason` follows from them.
-    """
+    """A trial waits for a person to approve the payload of this `digest`, for a `reason` that
+    follows from the `policies` of its instruments."""
 
     kind: ClassVar[str] = "awaiting_approval"
     time: float
@@ -261,11 +259,8 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A person ruled what became of a lost attempt.
-
-    verdict: `not_run` (it is run again), `adopt` (the instrument is asked once more), `failed` or
-        `measured` (the trial's end follows, with what was measured).
-    """
+    """A person ruled what became of a lost attempt: `not_run` (it is run again), `adopt` (the
+    instrument is asked once more), `failed` or `measured` (what was measured follows)."""
 
     kind: ClassVar[str] = "resolved"
     time: float

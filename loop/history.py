@@ -207,6 +207,8 @@ class History:
     def _resolve(self, body: Resolved) -> None:
         state = TrialState.RUNNING if body.verdict == "adopt" else TrialState.PROPOSED
         self._change(body.trial, state=state, failure=None)
+        if body.verdict == "not_run":  # with a new sample; this one's results say nothing of it
+            self._change(body.trial, outcomes={})
         self._open[body.trial] = None
 
     def _end(self, body: Ended) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from instruments.base import Clock, Series
+from instruments.base import Busy, Clock, Series
 from loop.events import Body, Event
 from loop.state import CampaignState
 from loop.stopwatch import Stopwatch
@@ -40,6 +40,7 @@ class Journal:
         self._renewed = time.monotonic()
         self._looked = 0.0
         self._troubles: dict[int, str] = {}
+        self._silent: set[int] = set()
 
     def append(
         self,
@@ -63,19 +64,31 @@ class Journal:
         )
         for event in events:
             self.state.apply(event)
-            self._troubles.pop(getattr(event.body, "trial", 0), None)
+            self.answered(getattr(event.body, "trial", 0))
         if self._listener is not None:
             with self.watch.measure("faces"):
                 self._show(self._listener, events)
 
     def trouble(self, trial: int, error: Exception) -> None:
         """Say that an instrument was busy or silent; once, as long as it stays the same."""
+        if not isinstance(error, Busy):
+            self._silent.add(trial)
         line = f"trial {trial}: {error}"
         tell = getattr(self._listener, "trouble", None)
         if tell is not None and self._troubles.get(trial) != line:
             with self.watch.measure("faces"):
                 tell(line)
         self._troubles[trial] = line
+
+    def answered(self, trial: int) -> None:
+        """The instrument of a trial has answered."""
+        self._silent.discard(trial)
+        self._troubles.pop(trial, None)
+
+    @property
+    def silent(self) -> frozenset[int]:
+        """Trials under way whose instrument did not answer when it was last asked."""
+        return frozenset(self._silent) & frozenset(self.state.attempts)
 
     def rulings(self) -> list[Filed]:
         """What persons have ruled and nobody has carried out yet; looked for twice a second."""

@@ -49,6 +49,12 @@ class Lab:
         steps = self.campaign.steps
         return None if station.last else self.stations[steps[station.index + 1].name]
 
+    def needed(self, station: Station) -> frozenset[str]:
+        """Metrics of this station that later ones are set by."""
+        later = [one for one in self.stations.values() if one.index > station.index]
+        names = {n for one in later for formula in one.formulas.values() for n in formula.names}
+        return frozenset(names & set(station.card.metrics))
+
     @property
     def units(self) -> Mapping[str, str]:
         """The unit in which the campaign stores each metric."""
@@ -78,7 +84,7 @@ class Lab:
                 yield station, self._job(station, trial, 1, since, "")
 
     def _job(self, station: Station, trial: Trial, attempt: int, since: datetime, key: str) -> Job:
-        watched = self.predictor is not None and station.card.series
+        watched = self.predictor is not None and station.streams
         return Job(
             key=key,
             parameters=station.parameters(trial.parameters, known(trial)),

@@ -13,6 +13,7 @@ from loop import approvals, derive
 from loop.early import EarlyPredictor
 from loop.environment import environment
 from loop.events import (
+    Approved,
     AwaitingApproval,
     Body,
     Created,
@@ -22,6 +23,8 @@ from loop.events import (
     Proposed,
     ProposedTrial,
     Recommended,
+    Resolved,
+    Submitting,
     encode,
 )
 from loop.optimizers import registry as optimizers
@@ -102,6 +105,8 @@ class Audit:
                 self.foreign = event.body.origin == "import"
                 state = CampaignState.of(self.campaign, [event])
                 continue
+            if not self._lawful(state, event):
+                return
             self._examine(state, event)
             state.apply(event)
             if progress is not None:
@@ -110,6 +115,29 @@ class Audit:
     def _compare_digest(self, event: Event, created: Created) -> None:
         if created.digest != self.campaign.digest:
             self._diverged(event, created.digest, self.campaign.digest)
+
+    def _lawful(self, state: CampaignState, event: Event) -> bool:
+        """Whether persons were asked before anything ran, and ruled on what was before them."""
+        body = event.body
+        match body:
+            case Approved():
+                asked = state.awaiting.get(body.trial)
+                wanted = "nothing awaits approval" if asked is None else asked.digest
+                lawful, said = wanted == body.digest, body.digest
+            case Submitting():
+                setting = state.history.trial(body.trial).parameters
+                wanted = state.approved.get(body.trial, "")
+                said = approvals.payload(state.campaign, setting) if wanted else ""
+                if body.trial in state.awaiting:
+                    wanted = "an approval before it"
+                lawful = wanted == said
+            case Resolved():
+                lawful, said, wanted = body.trial in state.lost, body.verdict, "a lost trial"
+            case _:
+                return True
+        if not lawful:
+            self._diverged(event, f"trial {body.trial}: {said}", wanted)
+        return lawful
 
     def _examine(self, state: CampaignState, event: Event) -> None:
         match event.body:

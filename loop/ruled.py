@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from campaigns.campaign import CampaignError
+from campaigns.expression import parse as parse_expression
 from campaigns.records import Failure, FailureKind, Observation, Setting, Trial, TrialState
 from loop import amendments, approvals
 from loop.discrepancy import completed
@@ -15,6 +18,8 @@ from loop.events import (
     Body,
     Ended,
     Modified,
+    Observed,
+    Passed,
     Rejected,
     Resolved,
 )
@@ -83,6 +88,10 @@ def _approve(state: CampaignState, ruling: Approve, time: float) -> tuple[list[B
 def _modify(state: CampaignState, ruling: Modify, time: float) -> tuple[list[Body], Answer]:
     number, campaign = ruling.trial, state.campaign
     trial = _before_it_runs(state, number)
+    if trial.outcomes:
+        raise CampaignError(
+            [f"trial {number}: its sample is made already; reject it, and add the other setting"]
+        )
     setting = {name: trial.parameters[name] for name in campaign.space.names}
     unknown = sorted(set(ruling.changes) - set(setting))
     problems = [
@@ -116,14 +125,12 @@ def _difference(trial: Trial, new: Setting) -> str:
 def _reject(state: CampaignState, ruling: Reject, time: float) -> tuple[list[Body], Answer]:
     number = ruling.trial
     trial = _before_it_runs(state, number)
-    if trial.outcomes:
-        raise CampaignError([f"trial {number}: has passed a step already; it can be stopped only"])
     digest = approvals.payload(state.campaign, trial.parameters)
     reason = f"rejected by {ruling.who}: {ruling.reason}"
     failure = Failure(FailureKind.REJECTED, reason, infeasible=True)
     bodies: list[Body] = [
         Rejected(time, number, digest, ruling.who, ruling.reason),
-        Ended(time, number, trial.attempt, TrialState.REFUSED, 0.0, failure),
+        Ended(time, number, 0, TrialState.REFUSED, 0.0, failure),
     ]
     return bodies, Answer(number, f"trial {number} is rejected")
 
@@ -150,7 +157,9 @@ def _resolve(state: CampaignState, ruling: Resolve, time: float) -> tuple[list[B
 
 
 def _measured(state: CampaignState, ruling: Resolve, time: float) -> list[Body]:
-    problems = amendments.unknown_metrics(state, ruling.results)
+    further = _inputs(state)
+    told = {name: value for name, value in ruling.results.items() if name not in further}
+    problems = amendments.unknown_metrics(state, told)
     if not ruling.results:
         problems = [f"trial {ruling.trial}: its results are missing; give --result METRIC=VALUE"]
     if problems:
@@ -162,9 +171,38 @@ def _measured(state: CampaignState, ruling: Resolve, time: float) -> list[Body]:
         for m, v in ruling.results.items()
     }
     try:
-        return given(ruling.trial, time, completed(state.campaign, {**before, **seen}))
+        found = completed(state.campaign, {**before, **seen})
     except ValueError as error:
         raise CampaignError([str(error)]) from None
+    lacking = [one.metric for one in state.campaign.objectives if one.metric not in found]
+    if not lacking:
+        return given(ruling.trial, time, found)
+    return _passed(state, ruling.trial, time, seen, lacking)
+
+
+def _passed(
+    state: CampaignState,
+    number: int,
+    time: float,
+    seen: Mapping[str, Observation],
+    lacking: Sequence[str],
+) -> list[Body]:
+    """A lost step was measured by hand: the trial goes on to the next one."""
+    attempt = state.lost[number]
+    steps = [step.name for step in state.campaign.steps]
+    after = steps[steps.index(attempt.step) + 1 :]
+    if not after:
+        raise CampaignError([f"trial {number}: give --result for {', '.join(lacking)}, too"])
+    tried, step = attempt.number, attempt.step
+    observed = [Observed(time, number, tried, one) for one in seen.values()]
+    return [*observed, Passed(time, number, tried, step, after[0], 0.0)]
+
+
+def _inputs(state: CampaignState) -> frozenset[str]:
+    """Names that the inputs of the campaign's steps are computed from."""
+    texts = (text for step in state.campaign.steps for text in step.inputs.values())
+    nodes = (node for text in texts for node in ast.walk(parse_expression(text)))
+    return frozenset(node.id for node in nodes if isinstance(node, ast.Name))
 
 
 def _before_it_runs(state: CampaignState, number: int) -> Trial:

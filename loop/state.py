@@ -12,6 +12,7 @@ from campaigns.campaign import Campaign
 from campaigns.objective import Objective
 from campaigns.records import (
     Bound,
+    FailureKind,
     Outcome,
     Prediction,
     Purpose,
@@ -93,6 +94,7 @@ class CampaignState:
         self.epoch = epoch
         self.history = History(campaign.space.names)
         self.origin = "run"
+        self.nonce = ""  # tells campaigns apart that have one name in different stores
         self.seq = 0
         self.head = ""
         self.time = 0.0
@@ -131,7 +133,7 @@ class CampaignState:
         if first is None or not isinstance(first.body, Created):
             raise ValueError("the journal does not begin with the creation of the campaign")
         state = cls(campaign, datetime.fromisoformat(first.body.epoch))
-        state.origin = first.body.origin
+        state.origin, state.nonce = first.body.origin, first.hash[:8]
         state.apply(first)
         for event in events:
             state.apply(event)
@@ -331,7 +333,8 @@ class CampaignState:
         self._count(body.trial, None, body.state)
         if self.history.trial(body.trial).purpose is not Purpose.TRAINING:
             self.ended += not predicted
-            self.fruitless += not self.history.trial(body.trial).outcomes
+            rejected = body.failure is not None and body.failure.kind is FailureKind.REJECTED
+            self.fruitless += self._vain(body.trial) and not rejected
             if _searched(self.history.trial(body.trial)) and body.attempt > 0:
                 self.stall.end(body.trial)
 
@@ -341,16 +344,26 @@ class CampaignState:
         training = self.history.trial(body.trial).purpose is Purpose.TRAINING
         counts = self.training_counts if training else self.counts
         counts[TrialState.LOST] -= 1
-        self.ended -= not training and not attempt.predicted
+        adopted = body.verdict == "adopt"
+        if not training and not (adopted and attempt.predicted):
+            self.ended -= 1
+        if not training and self._vain(body.trial) and self.fruitless:
+            self.fruitless -= 1
         self.stall.forget(body.trial)
-        if body.verdict == "adopt":
+        if adopted:
             self._charge(-attempt.hours, training)
             self.attempts[body.trial] = replace(attempt, running=True, hours=0.0)
             counts[TrialState.RUNNING] += 1
         else:
             self.queue[body.trial] = self.first_step
             counts[TrialState.PROPOSED] += 1
-        self._reopen()
+        if body.verdict != "failed":  # which gives a campaign that was ended nothing to do
+            self._reopen()
+
+    def _vain(self, number: int) -> bool:
+        """Whether nothing is known of what the search is for."""
+        outcomes = self.history.trial(number).outcomes
+        return self.campaign.objectives[0].metric not in outcomes
 
     def _count(self, number: int, old: TrialState | None, new: TrialState | None) -> None:
         training = self.history.trial(number).purpose is Purpose.TRAINING

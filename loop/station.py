@@ -22,6 +22,7 @@ class Station:
     exchange: between the campaign's units and the instrument's
     formulas: settings that are computed from parameters and earlier measurements
     last:     no step follows
+    streams:  its per-cycle data are stored: one step's only, the last that has any
     """
 
     step: Step
@@ -31,6 +32,7 @@ class Station:
     exchange: Exchange
     formulas: Mapping[str, Expression]
     last: bool
+    streams: bool
 
     @property
     def name(self) -> str:
@@ -70,9 +72,15 @@ def stations(campaign: Campaign, instruments: Sequence[Instrument]) -> dict[str,
             exchange=Exchange.between(campaign, cards[i]),
             formulas=formulas(campaign, i, cards),
             last=i == len(instruments) - 1,
+            streams=card_streams(cards, i),
         )
         for i, step in enumerate(campaign.steps)
     }
+
+
+def card_streams(cards: Sequence[Card], index: int) -> bool:
+    """Whether the per-cycle data of this instrument are those that are stored."""
+    return cards[index].series and not any(card.series for card in cards[index + 1 :])
 
 
 def formulas(campaign: Campaign, index: int, cards: Sequence[Card]) -> dict[str, Expression]:

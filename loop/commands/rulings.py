@@ -102,9 +102,12 @@ def approve(
         name = who or amend.person()
         for number in wanted:
             answer = amend.approve(opened, campaign_id, number, name, reason, payload)
-            _tell(campaign_id, answer, as_json and len(wanted) == 1)
-    if as_json and len(wanted) != 1:
+            if not as_json:
+                emit(f"{campaign_id}: {answer.line}")
+    if as_json:
         emit_json({"campaign": campaign_id, "trials": wanted})
+    elif not wanted:
+        emit(f"{campaign_id}: nothing waits for approval")
 
 
 def _all(opened: Store, campaign_id: str) -> list[int]:

@@ -29,6 +29,7 @@ from loop.events import (
     Passed,
     Predicted,
     Recommended,
+    Resolved,
     Submitting,
 )
 from loop.reporting.persons import Ruling, rulings
@@ -149,6 +150,7 @@ class _Reader:
         self._sign = state.campaign.objectives[0].sign
         self._lines: dict[int, Line] = {}
         self._open: dict[int, tuple[float, str]] = {}
+        self._lost: dict[int, float] = {}  # hours by which the last end of a trial was charged
         self.runs: list[Run] = []
         self.moments: list[Moment] = []
 
@@ -173,8 +175,11 @@ class _Reader:
                 if body.failure is not None:
                     self._line(body.trial).failures.append(body.failure)
                 self._close(body, str(body.state))
+                self._lost[body.trial] = body.hours
                 self._line(body.trial).ended = body.time
                 self._moment()
+            case Resolved(verdict="adopt") as body:
+                self._take_back(body.trial)
             case Recommended() as body:
                 self._moment(body.recommendation)
             case _:
@@ -194,6 +199,13 @@ class _Reader:
         end = min(body.time, since + body.hours * 3600.0)
         training = purpose is Purpose.TRAINING
         self.runs.append(Run(body.trial, 0, since, max(end, since), state, training, step))
+
+    def _take_back(self, number: int) -> None:
+        """A lost run that goes on: it has not ended, and its hours come with its end."""
+        last = max(i for i, run in enumerate(self.runs) if run.trial == number)
+        run = self.runs.pop(last)
+        self._open[number] = run.start, run.step
+        self._line(number).hours -= self._lost.pop(number, 0.0)
 
     def _moment(self, recommendation: Recommendation | None = None) -> None:
         state = self._state

@@ -35,6 +35,13 @@ class StoreFull(StoreError):
     """There is no room left."""
 
 
+class RulingWithdrawn(StoreError):
+    """A ruling was taken back by its author before it was carried out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"ruling {number} was withdrawn")
+
+
 class StoreLocked(StoreError):
     """Another program kept the store locked for longer than the waiting time."""
 

@@ -260,7 +260,8 @@ def _ruled(event: Event, body: Ruling) -> list[Change]:
             state = TrialState.RUNNING if verdict == "adopt" else TrialState.PROPOSED
             nothing = {"failure": None, "failure_reason": None}
             changes.append(_trial(campaign, number, state=state.value, **nothing))
-            changes.append(_reopened(campaign))
+            if verdict != "failed":
+                changes.append(_reopened(campaign))
     row = {
         "campaign": campaign,
         "seq": event.seq,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from loop.store.errors import RulingWithdrawn
+
 if TYPE_CHECKING:
     from loop.store.sqlite import Database
     from loop.store.statements import Statements
@@ -40,8 +42,13 @@ def waiting(database: Database, campaign: str) -> list[Filed]:
 
 
 def answer(statements: Statements, number: int, state: str, said: str) -> None:
-    """Say what became of a ruling. In the caller's transaction."""
-    statements.update("ruling", {"id": number}, {"state": state, "answer": said})
+    """Say what became of an open ruling. In the caller's transaction.
+
+    Raises RulingWithdrawn where its author has taken it back meanwhile.
+    """
+    key = {"id": number, "state": OPEN}
+    if not statements.update("ruling", key, {"state": state, "answer": said}):
+        raise RulingWithdrawn(number)
 
 
 def withdraw(statements: Statements, number: int) -> bool:

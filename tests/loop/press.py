@@ -71,6 +71,7 @@ class World:
         self.faults: dict[str, list[BaseException]] = {}
         self.forgotten: set[str] = set()
         self.obeys = True
+        self.failure = None
 
     def fault(self, where: str) -> None:
         """Raise the next planned fault of that place."""
@@ -120,11 +121,15 @@ class Press:
         return Progress(state, 0, None, (over - began) / timedelta(hours=1), over, run_id="r")
 
     def fetch(self, key, since=0):
+        self.world.fault("fetch")
         state = self.poll(key).state
+        if self.world.failure is not None:
+            return Result(JobState.FAILED, failure=self.world.failure, reason="as planned")
         scalars = {"value": Scalar(1.0, "1", 0.1)} if state is JobState.FINISHED else {}
         return Result(state, scalars)
 
     def abort(self, key, reason):
+        self.world.fault("abort")
         if self.world.obeys and self.world.over_at(key) > HandClock.time:
             self.world.stopped[key] = HandClock.time
         return Status(self.poll(key).state, safe=self.world.obeys)
@@ -147,6 +152,12 @@ class Press:
 def press(store, budget="trials = 6"):
     """A campaign on the press; its id."""
     return create(store, parse(TEXT.format(budget=budget)))
+
+
+def job_key(store, campaign_id, trial, attempt=1):
+    """The key under which an attempt went to the press."""
+    intents = [e.body for e in store.events(campaign_id) if e.kind == "submitting"]
+    return next(i.key for i in intents if (i.trial, i.attempt) == (trial, attempt))
 
 
 def crashed(store, campaign_id):

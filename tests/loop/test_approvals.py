@@ -21,9 +21,11 @@ from loop import amend
 from loop.approvals import needed, payload, within
 from loop.cli import answer
 from loop.engine import Waiting
+from loop.events import Approved, Excluded, Submitting
 from loop.launch import create
 from loop.replay import verify
 from loop.restoring import restore
+from loop.store.errors import RulingWithdrawn
 from loop.store.store import Store
 from tests.loop.laboratory import finish, hill
 from tests.loop.press import TEXT
@@ -286,3 +288,59 @@ def test_the_page_tells_commands_that_work(tmp_path, monkeypatch):
         assert program == "leyden"
         waits_again = arguments[0] in ("run", "resume")
         assert answer(arguments) == (130 if waits_again else 0), line
+
+
+def test_what_ran_without_approval_is_found(store):
+    """The audit holds every start against what persons had said by then."""
+    campaign_id = create(store, asking("always"))
+    number = min(waits(store, campaign_id).awaiting)
+    store.append(campaign_id, [Submitting(0.0, number, 1, "k")])
+    verdict = verify(store, campaign_id)
+    assert not verdict.ok
+    assert "an approval before it" in str(verdict.first_divergence)
+
+
+def test_an_approval_of_something_else_is_found(store):
+    campaign_id = create(store, asking("always"))
+    number = min(waits(store, campaign_id).awaiting)
+    store.append(campaign_id, [Approved(0.0, number, "0" * 64, "Eve", "")])
+    assert not verify(store, campaign_id).ok
+
+
+def test_a_ruling_is_taken_back_when_its_author_leaves(store, monkeypatch):
+    """Nothing that nobody waits for is carried out later."""
+    campaign_id = create(store, asking("always"))
+    number = min(waits(store, campaign_id).awaiting)
+    lease = store.acquire(campaign_id)
+
+    def leave(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(amend.time, "sleep", leave)
+    with pytest.raises(KeyboardInterrupt):
+        amend.approve(store, campaign_id, number, "Ada")
+    store.release(lease)
+    assert store.open_rulings(campaign_id) == []
+    assert number in restore(store, campaign_id).awaiting
+
+
+def test_a_ruling_that_was_taken_back_is_not_carried_out(store):
+    campaign_id = create(store, asking("always"))
+    state = waits(store, campaign_id)
+    filed = store.file_ruling(campaign_id, "{}")
+    store.withdraw_ruling(filed)
+    with pytest.raises(RulingWithdrawn):
+        store.append(campaign_id, [Excluded(0.0, 1, True, "")], answered={filed: "done"})
+    assert store.head(campaign_id)[0] == state.seq
+
+
+def test_the_first_job_runs_alone(store):
+    settings = [{"a": a, "b": 1} for a in range(3)]
+    campaign_id = create(store, asking("first", **{"start.settings": settings}))
+    waits(store, campaign_id)
+    for number in list(restore(store, campaign_id).awaiting):
+        amend.approve(store, campaign_id, number, "Ada")
+    finish(store, campaign_id)
+    kinds = [event.kind for event in store.events(campaign_id)]
+    assert kinds[: kinds.index("ended")].count("submitting") == 1
+    assert restore(store, campaign_id).status == "finished"

@@ -8,13 +8,16 @@ import pytest
 
 from campaigns.campaign import CampaignError
 from campaigns.records import TrialState
+from instruments.base import Unreachable
 from loop import amend
+from loop import engine as loop_engine
 from loop.engine import Waiting
 from loop.replay import verify
+from loop.reporting import record
 from loop.restoring import restore
 from loop.store.store import Store
 from tests.loop.laboratory import finish
-from tests.loop.press import Crash, HandClock, counts, crashed, press
+from tests.loop.press import Crash, HandClock, counts, crashed, job_key, press
 
 
 @pytest.fixture
@@ -29,7 +32,7 @@ def lost(store, world):
     campaign_id = press(store)
     world.faults["after submit"] = [Crash()]
     crashed(store, campaign_id)
-    world.forgotten = {f"{campaign_id}/1/1"}
+    world.forgotten = {job_key(store, campaign_id, 1)}
     with pytest.raises(Waiting):
         finish(store, campaign_id, patient=False)
     assert counts(store, campaign_id) == {TrialState.LOST: 1, TrialState.COMPLETED: 5}
@@ -49,7 +52,7 @@ def test_what_did_not_run_is_run(store, world, lost):
     amend.resolve(store, lost, 1, "not_run", "Ada", "the cover was open")
     finish(store, lost)
     assert counts(store, lost) == {TrialState.COMPLETED: 6}
-    assert world.starts[f"{lost}/1/2"] == 1
+    assert world.starts[job_key(store, lost, 1, 2)] == 1
     assert restore(store, lost).status == "finished"
 
 
@@ -60,7 +63,7 @@ def test_what_the_device_remembers_after_all_is_adopted(store, world, lost):
     finish(store, lost)
     state = restore(store, lost)
     assert counts(store, lost) == {TrialState.COMPLETED: 6}
-    assert world.starts[f"{lost}/1/1"] == 1
+    assert world.starts[job_key(store, lost, 1)] == 1
     assert set(world.starts.values()) == {1}
     assert state.cost.instrument_hours == 30, "the hours of the lost attempt are not counted twice"
     assert before != 30
@@ -132,4 +135,35 @@ def test_a_device_that_forgets_while_the_engine_watches(store, world):
         finish(store, campaign_id, patient=False)
     state = restore(store, campaign_id)
     assert "does not know the job" in state.history.trials[1].failure.reason
-    assert world.starts[f"{campaign_id}/1/1"] == 1
+    assert world.starts[job_key(store, campaign_id, 1)] == 1
+
+
+def test_a_campaign_can_be_ended_though_its_instrument_is_dead(store, world, monkeypatch):
+    monkeypatch.setattr(loop_engine, "SILENCE_S", 0.2)
+    campaign_id = press(store)
+    world.faults["poll"] = [Crash()]
+    crashed(store, campaign_id)
+    dead = [Unreachable("no answer")] * 10_000
+    world.faults = {"poll": list(dead), "find": list(dead), "abort": list(dead)}
+    amend.stop(store, campaign_id, "the lab is closed")
+    state = restore(store, campaign_id)
+    assert state.status == "stopped"
+    assert set(state.lost) == {1, 2}
+    assert "may still run" in state.history.trials[1].failure.reason
+    amend.resolve(store, campaign_id, 1, "failed", "Ada")
+    assert restore(store, campaign_id).status == "stopped"
+    assert store.check(campaign_id) == []
+
+
+def test_lost_and_failed_is_one_fruitless_trial(store, world, lost):
+    amend.resolve(store, lost, 1, "failed", "Ada")
+    assert restore(store, lost).fruitless <= 1
+
+
+def test_the_hours_of_an_adopted_job_stand_once_in_the_report(store, world, lost):
+    world.forgotten = set()
+    amend.resolve(store, lost, 1, "adopt", "Ada")
+    finish(store, lost)
+    told = record.read(store, lost)
+    assert told.lines[1].hours == 5
+    assert [run.state for run in told.runs if run.trial == 1] == ["completed"]
