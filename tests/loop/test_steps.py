@@ -224,9 +224,8 @@ def test_a_step_that_does_not_measure_what_the_next_one_is_set_by_has_failed(sto
 
 def test_a_line_that_never_gives_the_objective_is_given_up(store):
     """Every cell fails at the second step; what the coater measured is no success."""
-    hang = {"steps.1.options": {"faults": {"channel_hang": 1.0}, "max_cycles": 1200}}
-    rules = {"failures.channel_fault": "exclude", "budget.trials": 60}
-    campaign_id = create(store, coat_and_cycle({**hang, **rules}))
+    endless = {"steps.1.options": {"max_cycles": 50}, "steps.1.inputs.cathode_capacity": "1.0"}
+    campaign_id = create(store, coat_and_cycle({**endless, "budget.trials": 60}))
     finish(store, campaign_id)
     state = restore(store, campaign_id)
     assert state.status == "failed"
