@@ -41,7 +41,7 @@ def same_job(known: Job, again: Job) -> None:
 def _violation(card: SettingCard, value: Value) -> str:
     if card.options:
         return "" if value in card.options else f"{value!r} is none of {list(card.options)}"
-    if isinstance(value, str | bool):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return f"{value!r} is not a number"
     if not math.isfinite(value):
         return f"{value!r} is not finite"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from campaigns.records import Setting, Value
 from instruments.base import Card, SettingCard
@@ -22,7 +23,12 @@ def in_units(card: Card, parameters: Setting) -> dict[str, Value]:
     that the card does not name stay as they are, for the guard to judge. Raises UnitError naming
     the setting, the unit given and the unit allowed.
     """
-    known = {setting.name: setting for setting in card.settings}
+    return converted(card.settings, parameters)
+
+
+def converted(settings: Iterable[SettingCard], parameters: Setting) -> dict[str, Value]:
+    """The same for any named settings with units."""
+    known = {setting.name: setting for setting in settings}
     return {
         name: _number(known[name], value) if isinstance(value, str) and name in known else value
         for name, value in parameters.items()

@@ -13,6 +13,7 @@ from campaigns.campaign import CampaignError
 from campaigns.records import Setting, Value
 from loop import rulings
 from loop.events import Verdict
+from loop.journal import Listener
 from loop.launch import engine
 from loop.opening import simulated
 from loop.restoring import restore
@@ -160,16 +161,24 @@ def resolve(
     return rule(store, campaign_id, Resolve(trial, who, verdict, reason, results or {}))
 
 
-def stop(store: Store, campaign_id: str, reason: str = "stopped by a person") -> None:
+def stop(
+    store: Store,
+    campaign_id: str,
+    reason: str = "stopped by a person",
+    listener: Listener | None = None,
+) -> CampaignState:
     """End a campaign; a running engine on this machine is asked to let go first.
 
-    Raises LeaseHeld where the engine runs elsewhere or does not let go.
+    Returns how it stands then: also one that was over before. Raises LeaseHeld where the engine
+    runs elsewhere or does not let go.
     """
     _ask_to_let_go(store, campaign_id)
-    if restore(store, campaign_id).over:
-        return
-    with engine(store, campaign_id) as runner:
+    state = restore(store, campaign_id)
+    if state.over:
+        return state
+    with engine(store, campaign_id, listener=listener) as runner:
         runner.end(reason)
+        return runner.state
 
 
 def _ask_to_let_go(store: Store, campaign_id: str) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterable, Sequence
 
 from campaigns.campaign import Campaign
 from campaigns.expression import ExpressionError
 from campaigns.expression import parse as parse_expression
+from campaigns.parameter import Continuous, Integer
 from campaigns.steps import Step
 from instruments.base import Card
+from instruments.guard import outside
 from instruments.units import UnitError
 from loop.admission import Exchange
 from loop.discrepancy import measured
@@ -23,6 +26,7 @@ def misfits(campaign: Campaign, cards: Sequence[Card]) -> list[str]:
     for i, (step, card) in enumerate(zip(campaign.steps, cards, strict=True)):
         where = f"steps[{i}]" if step.name else "instrument"
         problems += _texts(campaign, card)
+        problems += _beyond(campaign, card)
         problems += _needed(campaign, step, card)
         problems += _inputs(campaign, cards, i)
         if step.instrument.channels > card.channels:
@@ -44,13 +48,15 @@ def misfits(campaign: Campaign, cards: Sequence[Card]) -> list[str]:
 
 def _unmeasured(campaign: Campaign, cards: Sequence[Card]) -> Iterable[str]:
     there = [metric for card in cards for metric in card.metrics]
-    kinds = " and ".join(dict.fromkeys(card.kind for card in cards))
-    verb, verb2 = ("does", "measures") if len(cards) == 1 else ("do", "measure")
+    there = list(dict.fromkeys(there))
+    distinct = dict.fromkeys(card.kind for card in cards)
+    kinds, one = " and ".join(distinct), len(distinct) == 1
+    verb, verb2 = ("does", "measures") if one else ("do", "measure")
     metrics = [("objectives", name) for spec in campaign.objectives for name in measured(spec)]
     metrics += [("constraints", spec.metric) for spec in campaign.constraints]
     for where, metric in metrics:
         if metric not in there:
-            it = "it" if len(cards) == 1 else "they"
+            it = "it" if one else "they"
             yield (
                 f"{where}: {kinds} {verb} not measure {metric!r}; {it} {verb2} {', '.join(there)}"
             )
@@ -111,6 +117,28 @@ def _texts(campaign: Campaign, card: Card) -> list[str]:
     ]
 
 
+def _beyond(campaign: Campaign, card: Card) -> Iterable[str]:
+    """Parameters whose range reaches beyond the limits of the instrument."""
+    try:
+        convert = Exchange.between(campaign, card).settings
+    except UnitError:
+        return  # told apart
+    cards = {setting.name: setting for setting in card.settings}
+    for parameter in campaign.space.parameters:
+        setting = cards.get(parameter.name)
+        if setting is None or not isinstance(parameter, Continuous | Integer):
+            continue
+        ends = sorted(convert[parameter.name](float(v)) for v in (parameter.low, parameter.high))
+        low = -math.inf if setting.low is None else setting.low
+        high = math.inf if setting.high is None else setting.high
+        slack = 1e-9 * max(map(abs, ends))  # of the conversion
+        if ends[0] < low - slack or ends[1] > high + slack:
+            yield (
+                f"space.parameters.{parameter.name}: {ends[0]:g} to {ends[1]:g} {setting.unit} "
+                f"reaches beyond the limits of {card.kind}, {low:g} to {high:g} {setting.unit}"
+            )
+
+
 def _needed(campaign: Campaign, step: Step, card: Card) -> list[str]:
     space = campaign.space
     names = {item.name for item in (*space.parameters, *space.derived)} | set(step.inputs)
@@ -131,8 +159,20 @@ def _inputs(campaign: Campaign, cards: Sequence[Card], i: int) -> list[str]:
         for name in step.inputs
         if name not in taken and not card.open_settings
     ]
+    space = campaign.space
+    own = {item.name for item in (*space.parameters, *space.derived)}
+    problems += [
+        f"steps[{i}].inputs.{name}: is a parameter of the campaign; one of both is needed"
+        for name in step.inputs
+        if name in own
+    ]
     try:
-        formulas(campaign, i, cards)
+        found = formulas(campaign, i, cards)
     except ExpressionError as error:
-        problems.append(f"steps[{i}].inputs: {error}")
-    return problems
+        return [*problems, f"steps[{i}].inputs: {error}"]
+    constants = {name: f.value({}) for name, f in found.items() if not f.names}
+    return problems + [
+        f"steps[{i}].inputs.{one.setting}: {one.reason}"
+        for one in outside(card, constants)
+        if one.setting in constants and one.setting in taken
+    ]

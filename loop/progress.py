@@ -114,7 +114,7 @@ class Progress:
                 return f"trial {trial} awaits approval ({reason}): leyden trial waiting {self._id}"
             case Ended(trial=trial, state=TrialState.LOST, failure=failure):
                 reason = "" if failure is None else failure.reason
-                return f"trial {trial} is lost ({reason}): leyden trial resolve {self._id} {trial}"
+                return f"trial {trial} is lost ({reason}): leyden trial waiting {self._id}"
             case _:
                 return ""
 

@@ -7,9 +7,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from campaigns.campaign import CampaignError
+from campaigns.campaign import Campaign, CampaignError
 from campaigns.expression import parse as parse_expression
 from campaigns.records import Failure, FailureKind, Observation, Setting, Trial, TrialState
+from instruments.base import SettingCard
+from instruments.quantity import converted
+from instruments.units import UnitError
 from loop import amendments, approvals
 from loop.discrepancy import completed
 from loop.events import (
@@ -17,6 +20,7 @@ from loop.events import (
     AwaitingApproval,
     Body,
     Ended,
+    Finished,
     Modified,
     Observed,
     Passed,
@@ -94,13 +98,14 @@ def _modify(state: CampaignState, ruling: Modify, time: float) -> tuple[list[Bod
         )
     setting = {name: trial.parameters[name] for name in campaign.space.names}
     unknown = sorted(set(ruling.changes) - set(setting))
+    changes = _in_the_campaigns_units(campaign, ruling.changes)
     problems = [
         f"--set {name}: is no parameter of the campaign, which has {', '.join(setting)}"
         for name in unknown
-    ] or campaign.space.problems({**setting, **ruling.changes})
+    ] or campaign.space.problems({**setting, **changes})
     if problems:
         raise CampaignError([f"trial {number}: {problem}" for problem in problems])
-    new = dict(campaign.space.complete({**setting, **ruling.changes}))
+    new = dict(campaign.space.complete({**setting, **changes}))
     digest = approvals.payload(campaign, new)
     bodies: list[Body] = [Modified(time, number, new, digest, ruling.who, ruling.reason)]
     if number not in state.awaiting:
@@ -110,6 +115,15 @@ def _modify(state: CampaignState, ruling: Modify, time: float) -> tuple[list[Bod
         bodies.append(Approved(time, number, digest, ruling.who, ruling.reason))
         return bodies, Answer(number, f"{line}; approved")
     return bodies, Answer(number, f"{line}; awaits approval")
+
+
+def _in_the_campaigns_units(campaign: Campaign, changes: Setting) -> Setting:
+    """Numbers written with a unit (`0.2 mm`), converted. Raises CampaignError."""
+    numeric = [p for p in campaign.space.parameters if p.kind == "number"]
+    try:
+        return converted([SettingCard(p.name, p.unit) for p in numeric], changes)
+    except UnitError as error:
+        raise CampaignError([f"--set {error}"]) from None
 
 
 def _difference(trial: Trial, new: Setting) -> str:
@@ -144,6 +158,8 @@ def _resolve(state: CampaignState, ruling: Resolve, time: float) -> tuple[list[B
     resolved = Resolved(time, number, tried, ruling.verdict, ruling.who, ruling.reason)
     match ruling.verdict:
         case "not_run":
+            if state.status == "stopped":
+                return _never(state, resolved, step)
             return [resolved], Answer(number, f"trial {number} did not run: it waits to be run")
         case "adopt":
             return [resolved], Answer(number, f"trial {number}: the instrument is asked again")
@@ -154,6 +170,16 @@ def _resolve(state: CampaignState, ruling: Resolve, time: float) -> tuple[list[B
         case "measured":
             events = _measured(state, ruling, time)
             return [resolved, *events], Answer(number, f"trial {number} is completed")
+
+
+def _never(state: CampaignState, resolved: Resolved, step: str) -> tuple[list[Body], Answer]:
+    """A lost trial of a campaign that a person has ended: it never ran, and never will."""
+    number, time, tried = resolved.trial, resolved.time, resolved.attempt
+    failure = Failure(FailureKind.ABORTED, resolved.reason or "the campaign was ended")
+    ended = Ended(time, number, tried, TrialState.STOPPED, 0.0, failure, step)
+    finished = Finished(time, state.status, state.reason)
+    line = f"trial {number} did not run, and will not: the campaign is stopped"
+    return [resolved, ended, finished], Answer(number, line)
 
 
 def _measured(state: CampaignState, ruling: Resolve, time: float) -> list[Body]:

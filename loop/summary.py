@@ -168,7 +168,8 @@ def failures(state: CampaignState) -> dict[str, list[Trial]]:
     """Trials that ended with a failure, by kind, training cells among them."""
     found: dict[str, list[Trial]] = {}
     for trial in (*state.history.training.values(), *state.history.trials.values()):
-        if trial.failure is not None and trial.state.terminal:
+        lost = trial.state is TrialState.LOST  # nothing has failed as far as anybody knows
+        if trial.failure is not None and trial.state.terminal and not lost:
             found.setdefault(str(trial.failure.kind), []).append(trial)
     return dict(sorted(found.items()))
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,19 +55,20 @@ class Serving:
 
 
 def serve(serving: Serving, told: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM. `told` gets lines for a person. Raises OSError, ValueError."""
+    """Serve until SIGINT or SIGTERM. `told` gets lines for a person.
+
+    Raises OSError; FileUnusable for what stands at `log` or `audit`, before it listens.
+    """
     quieten()
     asyncio.run(_serve(serving, told))
 
 
 async def _serve(serving: Serving, told: Callable[[str], None]) -> None:
-    memory = JobMemory(serving.log, _now())
-    diary = Diary(serving.audit, _now)
-    try:
+    with (
+        closing(Diary(serving.audit, _now)) as diary,
+        closing(JobMemory(serving.log, _now())) as memory,
+    ):
         await _run(serving, _machine(serving, memory, diary), told)
-    finally:
-        memory.close()
-        diary.close()
 
 
 async def _run(serving: Serving, machine: Machine, told: Callable[[str], None]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +17,11 @@ from campaigns.records import NOTHING, Value
 KEPT = 1000  # jobs; the oldest are forgotten, and `since` moves on with them
 POWER_LOST = "PowerLost"
 COMPLETED, FAILED, ABORTED, STOPPED = "Completed", "Failed", "Aborted", "Stopped"
+TORN_FIRST_LINE = re.compile(rb'\{"memory_since": "[-+:.\dT]*"?\}?')
+
+
+class FileUnusable(ValueError):
+    """A file that the machine was told to keep cannot be had, or holds something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,8 @@ class JobMemory:
 
     With a path every change is a line of JSON that is on the disk before the change is acted upon;
     a machine that was switched off while a job ran finds it there and calls it off. Without one the
-    memory begins when the machine is switched on.
+    memory begins when the machine is switched on. Raises FileUnusable for a file that it did not
+    write, which is left as it is.
     """
 
     def __init__(self, path: Path | None, now: datetime, kept: int = KEPT) -> None:
@@ -52,13 +60,12 @@ class JobMemory:
         self._file: IO[bytes] | None = None
         if path is None:
             return
-        lines = _whole_lines(path)
-        for line in lines:
-            self._replay(json.loads(line))
-        self._file = path.open("r+b" if path.exists() else "w+b")
-        self._file.truncate(sum(len(line) for line in lines))
+        with _usable("--log", path):
+            known = self._recall(path)
+            self._file = path.open("r+b" if path.exists() else "w+b")
+        self._file.truncate(known)
         self._file.seek(0, os.SEEK_END)
-        if not lines:
+        if not known:
             self._write({"memory_since": now.isoformat()})
         for job in [job for job in self.jobs.values() if not job.outcome]:
             self.put(replace(job, stopped=now, outcome=POWER_LOST, reason="Aborted: power lost"))
@@ -80,6 +87,20 @@ class JobMemory:
             oldest = next(iter(self.jobs))
             self.since = max(self.since, self.jobs.pop(oldest).started)
 
+    def _recall(self, path: Path) -> int:
+        """Take in the file's entries; their length in bytes, without a torn last line."""
+        whole, newline, torn = (path.read_bytes() if path.exists() else b"").rpartition(b"\n")
+        if not newline and torn and not TORN_FIRST_LINE.fullmatch(torn):
+            raise FileUnusable(f"{path} is no job memory of the simulated coater")
+        for number, line in enumerate(whole.split(b"\n") if newline else (), start=1):
+            try:
+                self._replay(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                where = "" if number == 1 else f": line {number} is none of its entries"
+                told = f"{path} is no job memory of the simulated coater{where}"
+                raise FileUnusable(told) from error
+        return len(whole) + len(newline)
+
     def _replay(self, entry: dict[str, Any]) -> None:
         if "memory_since" in entry:
             self.since = datetime.fromisoformat(entry["memory_since"])
@@ -94,11 +115,17 @@ class JobMemory:
 
 
 class Diary:
-    """What physically happened, one line each, for whoever checks that nothing ran twice."""
+    """What physically happened, one line each, for whoever checks that nothing ran twice.
+
+    Raises FileUnusable where the file cannot be written.
+    """
 
     def __init__(self, path: Path | None, now: Callable[[], datetime]) -> None:
-        self._file = None if path is None else path.open("ab", buffering=0)
         self._now = now
+        self._file: IO[bytes] | None = None
+        if path is not None:
+            with _usable("--audit", path):
+                self._file = path.open("ab", buffering=0)
 
     def note(self, event: str, job: JobRecord) -> None:
         """Append a line; it is with the operating system when this returns."""
@@ -113,11 +140,13 @@ class Diary:
             self._file = None
 
 
-def _whole_lines(path: Path) -> list[bytes]:
-    """The lines that were written to their end; a torn last one is none."""
-    if not path.exists():
-        return []
-    return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+@contextmanager
+def _usable(option: str, path: Path) -> Iterator[None]:
+    """An OSError of the block is said of the option that named the file."""
+    try:
+        yield
+    except OSError as error:
+        raise FileUnusable(f"{option} {path}: {error.strerror or error}") from error
 
 
 def _plain(job: JobRecord) -> dict[str, Any]:

@@ -85,7 +85,8 @@ class Bench:
 
     options, files: what it is opened with (`channels` among the options; 2 are enough)
     settings:  two or more different settings that it accepts, in its own units. With real time a
-               job should last one to three seconds: choose the time scale of the simulator so
+               job should last one to three seconds, longer than the device takes to stop: choose
+               the time scale of the simulator so
     unsuitable: settings that it must refuse beside those that follow from its card (a combination
                that the device cannot do)
     device:    makes a context manager that starts a device on loopback and stops it at the end.

@@ -18,6 +18,10 @@ from instruments.conformance.observed import Observed
 from instruments.conformance.verdict import CheckFailed
 
 
+class OptionsRefused(CheckFailed):
+    """The adapter does not accept the options that it is opened with."""
+
+
 @dataclass(frozen=True)
 class Opening:
     """An adapter class with the options and files that reach the bench's device."""
@@ -34,11 +38,12 @@ class Opening:
         )  # fmt: skip
 
     def open(self, clock: Clock) -> Observed:
-        """Raises CheckFailed where the adapter cannot be opened."""
+        """Raises CheckFailed where the adapter cannot be opened, OptionsRefused from ValueError."""
         try:
             return Observed(self.adapter.open(self.options, clock, self.files))
         except (InstrumentError, ValueError) as error:
-            raise CheckFailed(
+            failed = OptionsRefused if isinstance(error, ValueError) else CheckFailed
+            raise failed(
                 f"open raised {type(error).__name__} with the bench's options: {error}"
             ) from error
 

@@ -43,6 +43,7 @@ class Rig:
         self.clock = clock
         self.opening = opening
         self.jobs: list[Job] = []
+        self._submitted: dict[str, datetime] = {}
         self._engines = [opening.open(clock)]
         self._name = f"conformance-{uuid4().hex[:12]}"
 
@@ -73,7 +74,13 @@ class Rig:
 
     def start(self, job: Job) -> Receipt:
         """Submit, with patience while a channel of an earlier check is still being freed."""
-        return self.eventually(lambda: self.adapter.submit(job), Busy)
+        receipt = self.eventually(lambda: self.adapter.submit(job), Busy)
+        self._submitted[job.key] = self.clock.now()
+        return receipt
+
+    def since_submit(self, key: str) -> timedelta:
+        """How long ago, on the adapter's clock, `start` had the receipt of a job."""
+        return self.clock.now() - self._submitted[key]
 
     def started(self, setting: Setting | None = None) -> Job:
         """A fresh job that has been submitted."""

@@ -11,13 +11,15 @@ from instruments.conformance.sameness import difference
 from instruments.conformance.verdict import NotApplicable, demand
 
 LATER_S = 0.2  # in which a device that was not stopped at all would show it
+EARLY = 0.75  # of the time that an undisturbed job takes: a job that ends later was not stopped
 
 
 def abort_is_read_back(rig: Rig) -> None:
-    """After an abort the adapter says safe only when the device itself no longer runs; the job is
-    aborted, gives no scalars, and its channel is free."""
+    """After an abort the adapter says safe only when the device itself no longer runs, well before
+    the job would have been over; the job is aborted, gives no scalars, and its channel is free."""
     job = _running(rig)
     status = _stop(rig, job.key)
+    took = rig.since_submit(job.key)
     demand(status.state is JobState.ABORTED, f"abort says safe and {status.state}")
     progress = rig.adapter.poll(job.key)
     demand(progress.state is JobState.ABORTED, f"after the abort poll says {progress.state}")
@@ -25,6 +27,9 @@ def abort_is_read_back(rig: Rig) -> None:
     demand(not rig.adapter.fetch(job.key).scalars, "an aborted job gives scalars")
     later = rig.within(LATER_S, lambda: rig.at_work(job.key))
     demand(not later, "abort said safe, and then the device worked on the job")
+    whole = _undisturbed(rig)
+    demand(took < EARLY * whole, f"abort changed nothing: the job was over after {_seconds(took)}; "
+           f"one that nobody stops is after {_seconds(whole)}")  # fmt: skip
     for _ in range(min(rig.card.channels, 16)):
         rig.started()  # every channel is free: rig.start fails otherwise
 
@@ -91,7 +96,14 @@ def _running(rig: Rig) -> Job:
 
 def _stop(rig: Rig, key: str) -> Status:
     """Abort until the device is safe, as the engine does. Every answer is held against what the
-    device itself says."""
+    device itself says; a job that runs to its end all the same was not stopped.
+
+    Raises NotTested where the job was over before the first abort, or so soon after it that a
+    device which does stop would have needed as long.
+    """
+    if rig.adapter.poll(key).state is JobState.FINISHED:
+        raise NotTested("the bench's jobs end before they can be aborted")
+    asked = rig.since_submit(key)
     answers: list[Status] = []
 
     def safe() -> bool:
@@ -103,8 +115,21 @@ def _stop(rig: Rig, key: str) -> Status:
     stopped = rig.within(rig.bench.longest_s, safe)
     demand(stopped, f"abort has not become safe: {answers[-1]}")
     if answers[-1].state is JobState.FINISHED:
-        raise NotTested("the bench's jobs end before they can be aborted")
+        if not rig.clock.simulated and asked > EARLY * _undisturbed(rig):
+            raise NotTested("the bench's jobs end before they can be aborted")
+        demand(False, "abort changed nothing: the job ran to its end")
     return answers[-1]
+
+
+def _undisturbed(rig: Rig) -> timedelta:
+    """How long a job of the same setting lasts, from its submit, when nobody stops it."""
+    job = rig.started()
+    rig.to_the_end(job.key)
+    return rig.since_submit(job.key)
+
+
+def _seconds(time: timedelta) -> str:
+    return f"{time.total_seconds():.3g} s"
 
 
 CHECKS = (

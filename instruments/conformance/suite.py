@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from instruments.base import Instrument
 from instruments.conformance import describing, failing, limits, remembering, running, stopping
 from instruments.conformance.bench import Bench
+from instruments.conformance.target import TargetError
 from instruments.conformance.verdict import Verdict
 from instruments.conformance.workbench import Check, Workbench
 
@@ -21,9 +22,15 @@ CHECKS: tuple[Check, ...] = (
 
 
 def verdicts(adapter: type[Instrument], bench: Bench) -> Iterator[Verdict]:
-    """Run every check on an adapter, one after the other."""
+    """Run every check on an adapter, one after the other.
+
+    Raises TargetError, before the first check, where the adapter refuses the bench's options.
+    """
     workbench = Workbench(adapter, bench)
     try:
+        refusal = workbench.refusal()
+        if refusal:
+            raise TargetError(refusal)
         for check in CHECKS:
             yield workbench.verdict(check)
     finally:

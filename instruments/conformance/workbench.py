@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from instruments.base import Clock, Instrument
 from instruments.clock import RealClock, SimulatedClock
 from instruments.conformance.bench import Bench, Device, NotTested
-from instruments.conformance.opening import Opening
+from instruments.conformance.opening import Opening, OptionsRefused
 from instruments.conformance.rig import Rig
 from instruments.conformance.verdict import CheckFailed, NotApplicable, Outcome, Verdict
 
@@ -23,6 +23,17 @@ class Workbench:
         self._bench = bench
         self._started = ExitStack()
         self._device: Device | None = None
+
+    def refusal(self) -> str:
+        """What the adapter, opened once, has against its options; "" where it accepts them."""
+        try:
+            with self._rig():
+                return ""
+        except OptionsRefused as refused:
+            return str(refused.__cause__)
+        except Exception:  # noqa: BLE001 - foreign code: the checks meet it again and tell
+            self.close()
+            return ""
 
     def verdict(self, check: Check) -> Verdict:
         """Run one check; whatever the adapter or its bench raises becomes a verdict."""

@@ -35,15 +35,15 @@ def check_adapter(adapter: Adapter, options: Options = None, as_json: AsJson = F
     from instruments.conformance.target import TargetError, adapter_of, bench_of
     from instruments.conformance.verdict import Outcome
 
+    found = []
     try:
         cls = adapter_of(adapter, Path.cwd())
         bench = bench_of(cls, pairs(options, "--option"))
+        for verdict in verdicts(cls, bench):
+            found.append(verdict)
+            note(f"{len(found):3}/{len(CHECKS)} {verdict.check}: {verdict.outcome}")
     except TargetError as error:
         raise BadInput(str(error)) from error
-    found = []
-    for verdict in verdicts(cls, bench):
-        found.append(verdict)
-        note(f"{len(found):3}/{len(CHECKS)} {verdict.check}: {verdict.outcome}")
     counts = Counter(verdict.outcome for verdict in found)
     if as_json:
         emit_json(

@@ -88,12 +88,14 @@ def _tell(told: Mapping[str, Any], as_json: bool) -> None:
 
 def describe(instrument: Kind, options: Options = None, as_json: AsJson = False) -> None:
     """Show what an instrument takes and measures."""
-    from dataclasses import asdict
+    from dataclasses import asdict, fields
 
     with _opened(instrument, pairs(options, "--option")) as (device, _):
         card = device.describe()
     if as_json:
-        emit_json({**asdict(card), "metrics": dict(card.metrics)})
+        plain = {field.name: getattr(card, field.name) for field in fields(card)}
+        settings = [asdict(setting) for setting in card.settings]
+        emit_json({**plain, "settings": settings, "metrics": dict(card.metrics)})
         return
     rows = [
         (one.name, one.unit, _limit(one.low), _limit(one.high),

@@ -53,6 +53,7 @@ def simulate(
     from instruments.coater.options import CoaterOptions
     from instruments.coater.server import Serving, serve
     from instruments.coater.server_access import Access
+    from instruments.coater.server_memory import FileUnusable
 
     with as_bad_input():
         options = build(CoaterOptions, pairs(option, "--option"), "--option")
@@ -60,5 +61,7 @@ def simulate(
         serving = Serving(access, options, speed, lease, log, audit, panel)
     try:
         serve(serving, emit)
+    except FileUnusable as error:
+        raise BadInput(str(error)) from error
     except OSError as error:
         raise Failed(f"{endpoint}: {error}") from error

@@ -59,13 +59,13 @@ def waiting(
         ]
         page(table("To be approved", (">trial", "setting", "payload", "why"), rows))
     if gone:
-        rows = [(str(one["trial"]), str(one["attempt"]), one["key"], one["reason"]) for one in gone]
-        page(table("Lost", (">trial", ">attempt", "key", "why"), rows))
+        rows = [(str(one["trial"]), one["key"], _setting(one), one["reason"]) for one in gone]
+        page(table("Lost", (">trial", "key", "setting", "why"), rows))
 
 
 def _setting(one: dict[str, Any]) -> str:
     """The setting, with what was proposed where a person changed it."""
-    proposed = one["proposed"] or one["parameters"]
+    proposed = one.get("proposed") or one["parameters"]
     told = []
     for name, value in one["parameters"].items():
         now = f"{value:.6g}" if isinstance(value, float) else str(value)
@@ -94,7 +94,7 @@ def approve(
     from loop import amend
 
     if bool(trials) == everything:
-        raise BadInput("trial approve: name the trials, or give --all")
+        raise BadInput("trial approve: either name the trials, or give --all")
     if payload and (everything or len(trials or ()) != 1):
         raise BadInput("--payload: belongs to one trial")
     with writing(store) as opened, as_bad_input():

@@ -95,13 +95,19 @@ def stop(
 ) -> None:
     """End a campaign for good; a running engine is asked to let go first."""
     from loop import amend
+    from loop.progress import Progress
+    from loop.waiting import in_words
 
     with writing(store) as opened, as_bad_input():
-        amend.stop(opened, campaign_id, reason)
+        state = amend.stop(opened, campaign_id, reason, Progress(campaign_id, sys.stderr))
     if as_json:
-        emit_json({"campaign": campaign_id, "status": "stopped"})
-    else:
-        emit(f"{campaign_id} is stopped")
+        emit_json({"campaign": campaign_id, "status": state.status, "lost": sorted(state.lost)})
+        return
+    already = "" if state.status == "stopped" else " already"
+    emit(f"{campaign_id} is {state.status}{already}")
+    if state.lost:
+        look = command_line(store, "trial", "waiting", campaign_id)
+        emit(f"{in_words(state)}, and may still run on the instrument: {look}")
 
 
 def _tell(line: str, as_json: bool) -> None:

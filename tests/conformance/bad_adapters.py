@@ -143,6 +143,28 @@ class AbortThatLies(FolderCoater):
         return Status(JobState.ABORTED, safe=True)
 
 
+class AbortThatDoesNothing(FolderCoater):
+    def stop(self, key, reason):
+        pass
+
+
+class AbortAtTheEnd(FolderCoater):
+    """Calls the job aborted once it has run to its end."""
+
+    def __init__(self, *more):
+        super().__init__(*more)
+        self._asked = set()
+
+    def stop(self, key, reason):
+        self._asked.add(key)
+
+    def look(self, key):
+        seen = super().look(key)
+        if key in self._asked and seen.state is JobState.FINISHED:
+            return replace(seen, state=JobState.ABORTED, values={})
+        return seen
+
+
 class AbortForgetsTheResult(FolderCoater):
     """Whatever was aborted is aborted, even what had finished."""
 

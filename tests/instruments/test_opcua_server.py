@@ -10,7 +10,8 @@ from instruments.coater.options import CoaterOptions
 from instruments.coater.process import run
 from instruments.coater.server_access import Access, Users
 from instruments.coater.server_machine import PROGRAM, Denial, Denied, Machine, Phase, Step
-from instruments.coater.server_memory import Diary, JobMemory
+from instruments.coater.server_memory import Diary, FileUnusable, JobMemory
+from loop import cli
 from tests.instruments.opcua_rig import SETTINGS
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -224,6 +225,55 @@ def test_a_full_memory_says_so(shops):
     memory = shop.machine.memory
     assert set(memory.jobs) == {"a/2/1", "a/3/1"}
     assert BEGIN < memory.since < memory.jobs["a/2/1"].started
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a list of things to do",
+        b"one line\n",
+        b"{",
+        b'{"memory_since": "today, and what I thought of it',
+        b"<!doctype html>\n<p>a page</p>\n",
+        b'{"other": 1}\n{"memory_si',
+        b"[1]\n",
+        b"\n",
+        b"\xff\xfe\x00",
+    ],
+)
+def test_a_file_that_is_no_job_memory_is_left_alone(tmp_path, capsys, content):
+    file = tmp_path / "jobs.jsonl"
+    file.write_bytes(content)
+    assert cli.answer(["robot", "simulate", "coater", "--opcua", "--log", str(file)]) == 2
+    told = f"leyden: {file} is no job memory of the simulated coater\n"
+    assert capsys.readouterr().err == told
+    assert file.read_bytes() == content
+
+
+def test_a_damaged_line_in_the_middle_is_named_and_left_alone(tmp_path):
+    file = tmp_path / "jobs.jsonl"
+    JobMemory(file, BEGIN).close()
+    content = file.read_bytes() + b"scribble\n" + file.read_bytes()
+    file.write_bytes(content)
+    with pytest.raises(FileUnusable, match="line 2 is none of its entries"):
+        JobMemory(file, BEGIN)
+    assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"", b'{"memory_since": "2025-01-01T00:'])
+def test_a_first_line_that_was_never_finished_is_written_again(tmp_path, content):
+    file = tmp_path / "jobs.jsonl"
+    file.write_bytes(content)
+    JobMemory(file, BEGIN).close()
+    JobMemory(file, BEGIN + timedelta(hours=1)).close()
+    assert file.read_bytes() == b'{"memory_since": "2026-01-01T00:00:00+00:00"}\n'
+
+
+@pytest.mark.parametrize("option", ["--log", "--audit"])
+def test_a_file_that_cannot_be_opened_is_said_of_its_option(tmp_path, capsys, option):
+    file = str(tmp_path / "nowhere" / "file")
+    assert cli.answer(["robot", "simulate", "coater", "--opcua", option, file]) == 2
+    assert capsys.readouterr().err == f"leyden: {option} {file}: No such file or directory\n"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from loop.replay import verify
 from loop.restoring import restore
 from loop.store.errors import RulingWithdrawn
 from loop.store.store import Store
-from tests.loop.laboratory import finish, hill
+from tests.loop.laboratory import coat_and_cycle, finish, hill
 from tests.loop.press import TEXT
 
 
@@ -344,3 +344,14 @@ def test_the_first_job_runs_alone(store):
     kinds = [event.kind for event in store.events(campaign_id)]
     assert kinds[: kinds.index("ended")].count("submitting") == 1
     assert restore(store, campaign_id).status == "finished"
+
+
+def test_a_person_may_write_units(store):
+    """What a person types is converted to the campaign's unit; what cannot be is told."""
+    campaign_id = create(store, coat_and_cycle({"steps.0.needs_approval": "always"}))
+    number = min(waits(store, campaign_id).awaiting)
+    amend.modify(store, campaign_id, number, {"gap_um": "0.25 mm"}, "Ada")
+    trial = restore(store, campaign_id).history.trials[number]
+    assert trial.parameters["gap_um"] == pytest.approx(250)
+    with pytest.raises(CampaignError, match="a unit that converts to 'um' is needed"):
+        amend.modify(store, campaign_id, number, {"gap_um": "3 kg"}, "Ada")

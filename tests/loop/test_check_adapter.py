@@ -131,6 +131,16 @@ def test_what_cannot_be_tested_is_one_clear_line(folder, monkeypatch, capsys, na
     assert len(error.splitlines()) == 1
 
 
+def test_an_option_that_the_adapter_refuses_is_one_clear_line(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    assert cli.answer(["check-adapter", ADAPTER, "--option", "fold=1"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+    assert "instrument.options.fold: unknown" in told.err
+
+
 def _first_checks():
     from instruments.conformance.describing import CHECKS
 

@@ -167,3 +167,15 @@ def test_the_hours_of_an_adopted_job_stand_once_in_the_report(store, world, lost
     told = record.read(store, lost)
     assert told.lines[1].hours == 5
     assert [run.state for run in told.runs if run.trial == 1] == ["completed"]
+
+
+def test_what_did_not_run_before_the_campaign_was_ended_never_will(store, world, lost):
+    amend.stop(store, lost, "enough")
+    assert restore(store, lost).status == "stopped"
+    said = amend.resolve(store, lost, 1, "not_run", "Ada")
+    assert "will not" in said.line
+    state = restore(store, lost)
+    assert state.status == "stopped"
+    assert state.history.trials[1].state is TrialState.STOPPED
+    assert store.check(lost) == []
+    assert amend.stop(store, lost).status == "stopped"
