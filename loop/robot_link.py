@@ -24,7 +24,8 @@ class LinkError(Exception):
 
     LinkError
      ├─ Cut         no answer, or one that makes no sense; it may have arrived
-     ├─ Denied      the token is not valid, or not for this
+     ├─ Denied      the token is not for this, or another program works with it
+     │  └─ Unauthorized  the token is not valid, or not any more
      ├─ Superseded  the job is no longer this robot's, or over
      └─ Rejected    the server understood, and cannot take it
     """
@@ -35,7 +36,11 @@ class Cut(LinkError):
 
 
 class Denied(LinkError):
-    """The token is not valid, or bound to something else."""
+    """The token is bound to something else, or another program works with it."""
+
+
+class Unauthorized(Denied):
+    """The server knows no such token, or it was revoked, or is over."""
 
 
 class Superseded(LinkError):
@@ -151,6 +156,10 @@ class Link:
 
         return self._patiently(ask)
 
+    def show(self, work: int) -> Work:
+        """One job of this robot, also when it is over. Raises LinkError, not Cut."""
+        return self._patiently(lambda: Work.of(self._once("GET", f"/v1/work/{work}") or {}))
+
     def begin(self, work: Work) -> Told:
         """Only when this has returned, anything may move. Raises LinkError, not Cut."""
         return self._report(work, "begin", {})
@@ -222,7 +231,9 @@ class Link:
             return told
         message = _message(told)
         match status:
-            case 401 | 403:
+            case 401:
+                raise Unauthorized(f"{self.server}: {message}")
+            case 403:
                 raise Denied(f"{self.server}: {message}")
             case 409:
                 raise Superseded(message)

@@ -19,6 +19,7 @@ IDLE_S = 0.2  # between two looks whether there is a job to send heartbeats for
 WAIT_S = 2.0  # for work, in one claim: a wish to end is noticed at least as often
 LOOK_S = 0.05  # shortest time between two looks at the device
 RETRY_S = 1.0  # before a device that was busy or silent is asked again
+ENDED = ("finished", "failed", "stopped")  # states into which only a robot brings a job
 
 Tell = Callable[[str], None]
 
@@ -61,14 +62,30 @@ class Robot:
         self._ending.set()
         self._leaving.set()
 
+    @property
+    def idle(self) -> bool:
+        """Whether no job is under way here: whoever leaves now leaves nothing behind."""
+        return not self._jobs
+
     def wait(self, seconds: float, why: str) -> None:
         """Let time pass before a request is sent again. Raises Abandoned."""
         self._tell(why)
-        if self._leaving.wait(seconds):
+        told = self._ending if self.idle else self._leaving
+        if told.wait(seconds):
             raise Abandoned
 
     def run(self, *, once: bool = False) -> None:
-        """Work until told to finish, or until one job is done. Raises Abandoned, Denied."""
+        """Work until told to finish, or until one job is done.
+
+        Raises Abandoned where it was told to leave with a job under way, Denied.
+        """
+        try:
+            self._work(once=once)
+        except Abandoned:
+            if not self.idle:
+                raise
+
+    def _work(self, *, once: bool) -> None:
         beating = threading.Thread(target=self._beat, name="heartbeats", daemon=True)
         for work in self._left_over():
             self._tell(f"taken up again: {work.key}")
@@ -87,21 +104,39 @@ class Robot:
             beating.join(timeout=1.0)
 
     def _left_over(self) -> list[Work]:
-        """The jobs of an earlier life of this robot. Raises Denied where it still lives.
+        """The jobs of an earlier life of this robot. Raises Denied, Abandoned.
 
         Two programs with one token would both believe that a job is theirs, and two devices might
-        do it: so this one listens first whether somebody else sends heartbeats.
+        do it: so this one listens first whether somebody else speaks of any job.
         """
         held = self._link.held()
-        begun = {work.id: work.heard_at for work in held if work.state != "claimed"}
-        if not begun:
+        if not held:
             return held
-        self._leaving.wait(LISTEN_BEATS * max(_beat_s(work.lease_s) for work in held))
-        held = self._link.held()
-        alive = [one.key for one in held if begun.get(one.id, one.heard_at) != one.heard_at]
+        if self._ending.wait(LISTEN_BEATS * max(_beat_s(work.lease_s) for work in held)):
+            self._tell("left; its jobs are taken up at the next start")
+            raise Abandoned
+        later = self._link.held()
+        alive = self._spoken_of(held, later)
         if alive:
-            raise Denied(f"another program works with this token, on {', '.join(alive)}")
-        return held
+            raise Denied(
+                f"another program works with this token, on {', '.join(alive)}; end that one, or "
+                "make this one a token of its own (leyden token create)"
+            )
+        return later
+
+    def _spoken_of(self, held: list[Work], later: list[Work]) -> list[str]:
+        """The jobs of which somebody has said something between two looks; we have not."""
+        before = {work.id: work.heard_at for work in held}
+        spoken = [w.key for w in later if w.id not in before or before[w.id] != w.heard_at]
+        ended = {work.id for work in held} - {work.id for work in later}
+        return spoken + [w.key for w in held if w.id in ended and self._was_ended(w)]
+
+    def _was_ended(self, work: Work) -> bool:
+        """Whether a job that we no longer have was brought to its end in our name."""
+        try:
+            return self._link.show(work.id).state in ENDED
+        except (Denied, Rejected):  # another robot's now, or off the board
+            return False
 
     def _take_more(self) -> None:
         """Ask for a job where there is room for one."""
@@ -121,8 +156,8 @@ class Robot:
 
     def _pause(self, error: Cut) -> None:
         self._tell(str(error))
-        if not self._jobs:
-            self._leaving.wait(RETRY_S)
+        if self.idle:
+            self._ending.wait(RETRY_S)
 
     def _take(self, work: Work) -> None:
         if any(job.work.id == work.id for job in self._jobs):

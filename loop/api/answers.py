@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from loop.store.errors import StoreError
 from loop.store.work_robots import NoSuchWork, NotYours, Superseded, WorkError
 
 CODES = {
+    400: "no_json",
     401: "unauthorized",
     403: "forbidden",
     404: "not_found",
@@ -25,13 +27,15 @@ STATUS: tuple[tuple[type[WorkError], int], ...] = (
     (NotYours, 403),
     (Superseded, 409),
 )
+NO_JSON = "the body is no JSON in UTF-8"
 LOCKED = "the store cannot be used now; the same request again is harmless"
 
 
 def wrong(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """An answer that says what is wrong, in one line."""
     code = CODES.get(status, "error")
-    told = {"error": {"code": code, "message": message}}
+    sound = message.encode(errors="replace").decode()  # a name that was sent may be no text
+    told = {"error": {"code": code, "message": sound}}
     return JSONResponse(told, status_code=status, headers=headers)
 
 
@@ -39,9 +43,7 @@ def install(app: FastAPI) -> None:
     """Give every error of an application that form."""
     app.add_exception_handler(WorkError, _work)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    for status in (404, 405):  # of the router, which raises a wider class
-        app.add_exception_handler(status, _http)
+    app.add_exception_handler(HTTPException, _http)  # also what the router itself raises
     app.add_exception_handler(StoreError, _store)
 
 
@@ -53,6 +55,10 @@ def _work(request: Request, error: Exception) -> JSONResponse:
 def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
+    if first["loc"][0] == "path":
+        return wrong(404, "there is no such job: its id is a whole number")
+    if first["type"] == "json_invalid":
+        return wrong(400, NO_JSON)
     where = ".".join(str(part) for part in first["loc"])
     more = len(error.errors()) - 1
     return wrong(422, f"{where}: {first['msg']}" + (f" (and {more} more)" if more else ""))
@@ -60,6 +66,8 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 def _http(request: Request, error: Exception) -> JSONResponse:
     status, detail = getattr(error, "status_code", 500), getattr(error, "detail", str(error))
+    if status == 400:  # the only one is of a body that cannot be read
+        detail = NO_JSON
     return wrong(status, str(detail), dict(getattr(error, "headers", None) or {}))
 
 

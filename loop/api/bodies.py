@@ -11,7 +11,9 @@ from instruments.board import Standing, WorkState
 Line = Annotated[str, Field(max_length=500)]
 Reason = Annotated[str, Field(min_length=1, max_length=2000)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-Fence = Annotated[int, Field(ge=1, description="As given with the job.")]
+LARGEST = 2**53 - 1  # that JSON carries safely (RFC 8259, section 6)
+Fence = Annotated[int, Field(ge=1, le=LARGEST, description="As given with the job.")]
+Cycle = Annotated[int, Field(ge=1, le=LARGEST)]
 RunId = Annotated[str, Field(max_length=200, description="The device's own name for the run.")]
 Kind = Literal[
     "assembly", "early_death", "channel_fault", "data_gap", "out_of_range", "not_converged",
@@ -60,11 +62,11 @@ class SeriesPart(Sent):
     `curves` has a row of len(`voltage`) for each of `curve_cycles`: discharge capacity in Ah.
     """
 
-    cycles: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=100_000)]
+    cycles: Annotated[list[Cycle], Field(min_length=1, max_length=100_000)]
     summary: Annotated[dict[Name, list[float | None]], Field(min_length=1)]
     voltage: list[float] = []
     curves: list[list[float]] = []
-    curve_cycles: list[int] = []
+    curve_cycles: list[Cycle] = []
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -93,7 +95,7 @@ class RawFile(Sent):
 
     name: Name
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    bytes: Annotated[int, Field(ge=0)]
+    bytes: Annotated[int, Field(ge=0, le=LARGEST)]
 
 
 class Ending(Fenced):

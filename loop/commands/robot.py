@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from instruments.base import Clock, Instrument
     from loop.robot_worker import Robot
 
+NEW_TOKEN = "write there what leyden token create prints (leyden token list shows all)"
+
 app = typer.Typer(
     help="Run a robot that takes its work from a server, or simulate a device.",
     no_args_is_help=True,
@@ -53,7 +55,7 @@ def run(
     ] = False,
 ) -> None:
     """Take jobs from a server and have a device do them, until interrupted."""
-    from loop.robot_link import Link, LinkError
+    from loop.robot_link import Link, LinkError, Unauthorized
     from loop.robot_worker import Abandoned, Robot
 
     secret = _secret(token_file)
@@ -70,6 +72,11 @@ def run(
             raise Resumable("left; what runs at the device is met again at the next start") from (
                 error
             )
+        except Unauthorized as error:
+            raise BadInput(
+                f"--token-file {token_file}: {link.server} knows no such token, or it was revoked "
+                f"or is over; {NEW_TOKEN}"
+            ) from error
         except LinkError as error:
             raise Failed(str(error)) from error
         finally:
@@ -97,7 +104,7 @@ def _secret(path: Path) -> str:
         reason = getattr(error, "strerror", None) or "holds no token"
         raise BadInput(f"--token-file {path}: {reason}") from error
     if not re.fullmatch(r"[\w.~+/=-]+", secret, re.ASCII):
-        raise BadInput(f"--token-file {path}: holds no token")
+        raise BadInput(f"--token-file {path}: holds no token; {NEW_TOKEN}")
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         note(f"leyden: {path} can be read by others; chmod 600 {path}")
     return secret
@@ -135,7 +142,13 @@ def _device(
 
 @contextmanager
 def _signals(robot: Robot) -> Iterator[None]:
-    """The first SIGINT or SIGTERM lets the jobs under way end, a second one leaves at once."""
+    """The first SIGINT or SIGTERM lets the jobs under way end, a second one leaves at once.
+
+    Where no job is under way the first one leaves at once too, also out of a request that the
+    server does not answer: at most a claim is left, and nothing has moved for it.
+    """
+    from loop.robot_worker import Abandoned
+
     asked: list[int] = []
 
     def on(number: int, frame: FrameType | None) -> None:
@@ -144,6 +157,8 @@ def _signals(robot: Robot) -> Iterator[None]:
             return
         asked.append(number)
         robot.finish()
+        if robot.idle:
+            raise Abandoned
         note("no new work; waits for the jobs under way (again: leave at once)")
 
     signals = (signal.SIGINT, signal.SIGTERM)

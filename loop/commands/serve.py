@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 from typing import Annotated
@@ -44,17 +45,27 @@ def serve(
             ssl_keyfile=key,
         )
         server = uvicorn.Server(config)
-        try:
-            listening = config.bind_socket()
-        except SystemExit as error:  # uvicorn has told why
-            raise BadInput(f"--port {port}: {host} cannot be listened at there") from error
-        with listening:
-            # a socket bound here lacks what asyncio sets otherwise: 40 ms an answer
-            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with _bound(host, port) as listening:
             shown = f"[{host}]" if ":" in host else host
             scheme = "https" if cert else "http"
             note(f"serving {opened.url} at {scheme}://{shown}:{listening.getsockname()[1]}")
             server.run(sockets=[listening])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket at an address. Raises BadInput where there can be none."""
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        if os.name == "posix":  # elsewhere it would share the port with another program
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # a socket bound here lacks what asyncio sets otherwise: 40 ms an answer
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made.bind((host, port))
+    except OSError as error:
+        made.close()
+        why = error.strerror or str(error)
+        raise BadInput(f"--port {port}: {host} cannot be listened at there: {why}") from error
+    return made
 
 
 def _secure(host: str, cert: Path | None, key: Path | None, insecure: bool) -> None:

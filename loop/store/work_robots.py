@@ -44,6 +44,7 @@ HAD = (
     "SELECT EXISTS(SELECT 1 FROM work_event WHERE work = :work AND robot = :robot "
     "AND fence = :fence AND kind = 'claimed')"
 )
+LARGEST_ID = 2**63 - 1  # that SQLite can hold
 OPEN = (WorkState.CLAIMED, WorkState.RUNNING, WorkState.LOST)
 BEGUN = (WorkState.RUNNING, WorkState.LOST)
 
@@ -236,7 +237,7 @@ class WorkDesk:
 
     def _row(self, caller: Caller, work: int) -> Row:
         """A job that the caller may see. Raises NoSuchWork, NotYours."""
-        row = one(self._database, "id = :id", {"id": work})
+        row = one(self._database, "id = :id", {"id": work}) if 0 < work <= LARGEST_ID else None
         if row is None:
             raise NoSuchWork(f"there is no job {work}")
         if row.instrument != caller.instrument:

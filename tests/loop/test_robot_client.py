@@ -12,10 +12,10 @@ import pytest
 from instruments.board import WorkState
 from loop.store.store import Store
 from loop.store.work import board_of
-from tests.loop.robots import ROOT, look, post, serving, token
+from tests.loop.robots import ROOT, look, post, posting, serving, token
 
 CLIENT = ROOT / "docs/examples/robot_client.py"
-FAMILIAR = {"json", "sys", "threading", "time", "urllib.error", "urllib.request", "uuid"}
+FAMILIAR = {"json", "sys", "threading", "time", "urllib.request", "uuid"}
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_person_does_a_job_fails_one_and_stops_one(robot):
     url, process = robot
     post(url, "k1")
     wait_for(url, "k1", WorkState.RUNNING)
-    process.stdin.write("2,5\n")
+    process.stdin.write("abc\n\nnan\n1e999\n2,5\n")  # slips do not fail a job
     process.stdin.flush()
     assert wait_for(url, "k1", WorkState.FINISHED) is WorkState.FINISHED
     outcome = look(url, "k1").outcome
@@ -73,3 +73,33 @@ def test_a_person_does_a_job_fails_one_and_stops_one(robot):
     process.stdin.write("\n")
     process.stdin.flush()
     assert wait_for(url, "k3", WorkState.STOPPED) is WorkState.STOPPED
+
+
+def test_a_job_is_shown_as_people_write_it(robot):
+    url, process = robot
+    parameters = {
+        "gap": {"value": 123.45678901234567, "unit": "um"},
+        "n": {"value": 3, "unit": "1"},
+    }
+    parameters["blade"] = {"value": "B", "unit": "1"}
+    post(url, "k1", request={**posting().request, "parameters": parameters})
+    shown = [process.stdout.readline() for _ in range(4)][1:]
+    assert shown == ["  set blade to B\n", "  set gap to 123.457 um\n", "  set n to 3\n"]
+
+
+def test_the_end_of_input_leaves_the_job_to_the_next_start(robot):
+    url, process = robot
+    post(url, "k1")
+    wait_for(url, "k1", WorkState.RUNNING)
+    process.stdin.close()
+    assert process.wait(timeout=20) == 1
+    assert look(url, "k1").state is WorkState.RUNNING
+
+
+@pytest.mark.parametrize("arguments", [[], ["http://127.0.0.1:1"], ["http://127.0.0.1:1", "none"]])
+def test_what_is_missing_is_one_line(arguments, tmp_path: Path):
+    command = [sys.executable, str(CLIENT), *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("needed: http://HOST:PORT and a file that holds the token")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -224,6 +226,51 @@ def test_two_programs_with_one_token_do_not_share_a_job(lab, tmp_path: Path):
     assert file_device.starts(tmp_path) == []
 
 
+def test_a_program_whose_job_ends_while_another_listens_is_noticed(lab, tmp_path: Path):
+    lab.post(lease_s=8.0)
+    other = FileDevice.open({"folder": str(tmp_path)}, RealClock())
+    caught: list[BaseException] = []
+    link = Link(lab.address, lab.secret, lambda s, why: None)
+    first = link.claim(str(uuid4()), 0.0)
+
+    def second() -> None:
+        again = Link(lab.address, lab.secret, lambda s, why: None)
+        try:
+            Robot(again, other, RealClock(), lab.told.append).run()
+        except Denied as error:
+            caught.append(error)
+        finally:
+            again.close()
+
+    listening = threading.Thread(target=second)
+    listening.start()
+    time.sleep(1.0)  # it has seen the claim, and listens
+    link.begin(first)
+    link.complete(first, {"y": {"value": 1.0, "unit": "1"}}, "")
+    link.close()
+    listening.join()
+    assert "another program" in str(caught[0])
+    assert file_device.starts(tmp_path) == []
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_one_signal_ends_a_robot_without_a_job(tmp_path: Path, silent: bool):
+    """Also where nothing listens at the address, and where what listens does not answer."""
+    (tmp_path / "token").write_text("leyden_x")
+    (tmp_path / "token").chmod(0o600)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"http://127.0.0.1:{mute.getsockname()[1] if silent else 1}"
+        process = leyden(
+            "robot", "run", "--server", address, "--token-file", str(tmp_path / "token"),
+            "--adapter", "coater.simulated",
+        )  # fmt: skip
+        assert "takes its work" in process.stderr.readline()
+        time.sleep(0.7)
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=8)  # less than a request may take
+    assert (process.returncode, "Traceback" in told) == (0, False)
+
+
 class Moody(FileDevice):
     """Does not answer at first, is busy then, and answers a submit into the void."""
 
@@ -313,6 +360,16 @@ def test_a_wrong_token_ends_the_robot(lab):
         while not lab.ended and time.monotonic() < until:
             time.sleep(0.05)
     assert isinstance(lab.ended[0], Denied)
+
+
+def test_a_wrong_token_is_told_in_one_line(lab):
+    lab.secret = "leyden_wrong"
+    process = lab.spawn()
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 2
+    last = told.splitlines()[-1]
+    assert "--token-file" in last
+    assert "leyden token create" in last
 
 
 def test_series_come_through_as_they_were_measured(lab):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
 from pathlib import Path
 
@@ -102,6 +103,15 @@ def test_what_would_not_be_safe_is_refused(leyden, tmp_path: Path, arguments, to
     code, _, err = leyden(*arguments)
     assert code == 2
     assert told in err
+
+
+def test_a_port_that_is_taken_is_one_line(leyden):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, _, err = leyden("serve", "--port", str(port))
+    assert code == 2
+    (line,) = err.splitlines()
+    assert f"--port {port}: 127.0.0.1 cannot be listened at there" in line
 
 
 def test_a_token_file_that_others_can_read_is_told(leyden, tmp_path: Path):

@@ -71,6 +71,13 @@ class Site:
         headers = {"Authorization": f"Bearer {self.secrets[robot]}"} if robot else {}
         return self.client.request(method, f"/v1/{path}", json=body, headers=headers, **more)
 
+    def headers(self, robot: str) -> dict[str, str]:
+        """Of a request whose body is made by hand."""
+        return {
+            "Authorization": f"Bearer {self.secrets[robot]}",
+            "Content-Type": "application/json",
+        }
+
     def post(self, robot: str, path: str, **body: object):
         return self.ask(robot, "POST", f"work/{path}", body)
 
@@ -293,11 +300,62 @@ def test_what_does_not_make_sense_is_refused_in_one_line(site, path, body, told)
 def test_numbers_that_are_none_are_refused(site, text):
     job = site.begun()
     body = '{"fence": 1, "scalars": {"y": {"value": NUMBER, "unit": "1"}}}'.replace("NUMBER", text)
-    headers = {"Authorization": f"Bearer {site.secrets['arm']}"}
+    headers = site.headers("arm")
     path = f"/v1/work/{job['id']}/complete"
     answer = site.client.post(path, content=body, headers=headers)
     assert answer.status_code == 422
-    assert site.client.post(path, content="{", headers=headers).status_code == 422
+
+
+@pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b'{"fence": "\xff"}', b"[" * 100_000])
+def test_a_body_that_is_no_json_is_told(site, body):
+    job = site.begun()
+    answer = site.client.post(
+        f"/v1/work/{job['id']}/begin", content=body, headers=site.headers("arm")
+    )
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "no_json")
+
+
+def test_routes_and_methods_that_are_none_are_told(site):
+    for method, path, status, code in (
+        ("GET", "work/1/nothing", 404, "not_found"),
+        ("GET", "nothing", 404, "not_found"),
+        ("PUT", "work/1", 405, "method_not_allowed"),
+    ):
+        answer = site.ask("arm", method, path)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("number", ["9" * 23, "-" + "9" * 23, "0", "abc", "1.5", "9" * 5000])
+def test_a_number_that_no_job_has_is_not_found(site, number):
+    job = site.begun()
+    for method, path, body in routes(site.app, job):
+        if f"/{job['id']}" in path:
+            path = path.removeprefix("/v1/").replace(f"/{job['id']}", f"/{number}")
+            answer = site.ask("arm", method, path, body)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
+def test_numbers_beyond_all_bounds_are_refused(site):
+    job, huge = site.begun(), 10**30
+    series = {"cycles": [huge], "summary": {"a": [1.0]}}
+    curves = {**series, "cycles": [1], "curves": [[]], "curve_cycles": [huge]}
+    file = {"name": "a", "sha256": "0" * 64, "bytes": huge}
+    for path, body in (
+        ("begin", {"fence": huge}),
+        ("heartbeat", {"fence": huge}),
+        ("parts", {"fence": 1, "part": huge}),
+        ("parts", {"fence": 1, "part": 1, "series": series}),
+        ("parts", {"fence": 1, "part": 1, "series": curves}),
+        ("complete", {"fence": 1, "scalars": {"y": {"value": 10**400, "unit": "1"}}}),
+        ("complete", {"fence": 1, "scalars": Y, "files": [file]}),
+    ):
+        answer = site.post("arm", f"{job['id']}/{path}", **body)
+        assert answer.status_code == 422, (path, body)
+        assert answer.json()["error"]["code"] == "invalid"
+    for body in ({"fence": 1, "note": "\ud800"}, {"fence": 1, "\ud800": 1}):  # half a character
+        sent = {"content": json.dumps(body), "headers": site.headers("arm")}
+        assert site.client.post(f"/v1/work/{job['id']}/heartbeat", **sent).status_code == 422
+    assert site.ask("eye", "POST", f"work/{job['id']}/begin", {"fence": huge}).status_code == 422
 
 
 def test_units_convert_at_the_door(site):
