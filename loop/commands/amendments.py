@@ -22,7 +22,7 @@ from loop.commands.console import (
 )
 
 app = typer.Typer(
-    help="Add, correct or exclude trials; each change is an event that replay applies.",
+    help="Rule on trials: approve, change, resolve, add, correct; each ruling is an event.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
