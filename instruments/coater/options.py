@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from instruments.bounds import within
 from instruments.coater.faults import FaultKind, FaultPlan
+from instruments.forced_faults import forced
 
 
 @dataclass(frozen=True)
@@ -60,35 +61,17 @@ class CoaterOptions:
     force_faults: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        _within("channels", self.channels, 1, 100_000)
-        _within("c_rate_per_h", self.c_rate_per_h, 0.01, 5.0)
-        _within("batch", self.batch, 0.0, 3.0)
-        _within("noise", self.noise, 0.0, 3.0)
-        _within("jobs_per_batch", self.jobs_per_batch, 1, 10_000)
-        _within("positions", self.positions, 2, 100)
-        _within("wear_um_per_job", self.wear_um_per_job, 0.0, 1.0)
-        _within("reset_every", self.reset_every, 0, 10_000)
-        for trial, fault in self.force_faults.items():
-            _forced(trial, fault)
+        within("channels", self.channels, 1, 100_000)
+        within("c_rate_per_h", self.c_rate_per_h, 0.01, 5.0)
+        within("batch", self.batch, 0.0, 3.0)
+        within("noise", self.noise, 0.0, 3.0)
+        within("jobs_per_batch", self.jobs_per_batch, 1, 10_000)
+        within("positions", self.positions, 2, 100)
+        within("wear_um_per_job", self.wear_um_per_job, 0.0, 1.0)
+        within("reset_every", self.reset_every, 0, 10_000)
+        forced(self.force_faults, FaultKind)
 
     @property
     def fault_plan(self) -> FaultPlan:
         """The faults as drawn from a job's seed."""
-        return self.faults.plan(dict(_forced(*entry) for entry in self.force_faults.items()))
-
-
-def _within(option: str, value: float, low: float, high: float) -> None:
-    if not (math.isfinite(value) and low <= value <= high):
-        raise ValueError(f"{option}: {value!r} is not allowed; {low:g} to {high:g} is")
-
-
-def _forced(trial: str, fault: str) -> tuple[int, tuple[FaultKind, int | None]]:
-    """Trial number, fault and attempt of one entry of ``force_faults``."""
-    kind, colon, attempt = fault.partition(":")
-    kinds = [one.value for one in FaultKind]
-    if not trial.isdecimal() or kind not in kinds or (colon and not attempt.isdecimal()):
-        raise ValueError(
-            f"force_faults: {trial} = {fault!r} is not allowed; a trial number = one of "
-            f'{", ".join(kinds)}, with ":N" behind it for attempt N alone, is'
-        )
-    return int(trial), (FaultKind(kind), int(attempt) if colon else None)
+        return self.faults.plan(forced(self.force_faults, FaultKind))

@@ -1,11 +1,12 @@
 """Options of the simulated cycler, as a campaign file gives them."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from instruments.bounds import within
 from instruments.cycler.faults import FaultKind, FaultPlan
+from instruments.forced_faults import forced
 
 _LONGEST = 20_000
 _ZERO_C_IN_K = 273.15
@@ -51,15 +52,14 @@ class CyclerOptions:
     force_faults: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        _within("channels", self.channels, 1, 100_000)
-        _within("hours_per_cycle", self.hours_per_cycle, 1e-3, 1e3)
-        _within("ambient_c", self.ambient_c, 10.0, 50.0)
-        _within("spread", self.spread, 0.0, 3.0)
-        _within("noise", self.noise, 0.0, 3.0)
-        _within("curves_to", self.curves_to, 0, _LONGEST)
-        _within("max_cycles", self.max_cycles, 1, _LONGEST)
-        for trial, fault in self.force_faults.items():
-            _forced(trial, fault)
+        within("channels", self.channels, 1, 100_000)
+        within("hours_per_cycle", self.hours_per_cycle, 1e-3, 1e3)
+        within("ambient_c", self.ambient_c, 10.0, 50.0)
+        within("spread", self.spread, 0.0, 3.0)
+        within("noise", self.noise, 0.0, 3.0)
+        within("curves_to", self.curves_to, 0, _LONGEST)
+        within("max_cycles", self.max_cycles, 1, _LONGEST)
+        forced(self.force_faults, FaultKind)
 
     @property
     def ambient_k(self) -> float:
@@ -70,24 +70,7 @@ class CyclerOptions:
     def fault_plan(self) -> FaultPlan:
         """The faults as drawn from a job's seed."""
         shares = self.faults
-        forced = dict(_forced(trial, fault) for trial, fault in self.force_faults.items())
+        struck = forced(self.force_faults, FaultKind)
         return FaultPlan(
-            shares.early_death, shares.channel_hang, shares.data_gap, shares.nan, forced
+            shares.early_death, shares.channel_hang, shares.data_gap, shares.nan, struck
         )
-
-
-def _within(option: str, value: float, low: float, high: float) -> None:
-    if not (math.isfinite(value) and low <= value <= high):
-        raise ValueError(f"{option}: {value!r} is not allowed; {low:g} to {high:g} is")
-
-
-def _forced(trial: str, fault: str) -> tuple[int, tuple[FaultKind, int | None]]:
-    """Trial number, fault and attempt of one entry of ``force_faults``."""
-    kind, colon, attempt = fault.partition(":")
-    kinds = [one.value for one in FaultKind]
-    if not trial.isdecimal() or kind not in kinds or (colon and not attempt.isdecimal()):
-        raise ValueError(
-            f"force_faults: {trial} = {fault!r} is not allowed; a trial number = one of "
-            f'{", ".join(kinds)}, with ":N" behind it for attempt N alone, is'
-        )
-    return int(trial), (FaultKind(kind), int(attempt) if colon else None)
