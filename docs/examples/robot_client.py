@@ -51,8 +51,8 @@ def work(job):
     def beat():
         while told := ask("POST", f"{path}/heartbeat", {"fence": fence}):  # until it is over
             if told["stop"] and not stop.is_set():
+                stop.set()  # before it is said: Enter may come at once
                 print("\n  STOP the machine, then press Enter")
-                stop.set()
             time.sleep(2)
 
     if ask("POST", f"{path}/begin", {"fence": fence}) is None:  # nothing moves before this
