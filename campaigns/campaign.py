@@ -21,6 +21,7 @@ from campaigns.checks import (
     structured,
     target_mistakes,
 )
+from campaigns.fidelities import Fidelity, build_check, build_fidelities, fidelity_mistakes
 from campaigns.objective import Objective, OutcomeConstraint
 from campaigns.override import literal, overridden
 from campaigns.problems import CampaignError, listed, nearest, unknown
@@ -45,9 +46,9 @@ from campaigns.steps import Step, build_steps
 
 __all__ = [
     "Budget", "Campaign", "CampaignError", "EarlyPredictionSpec", "ExecutionSpec", "FailureRule",
-    "InstrumentSpec", "Known", "Measured", "OptimizerSpec", "RecommendSpec", "RivalSpec",
-    "StartSpec", "Step", "StepSpec", "TrainingSpec", "literal", "load", "parse", "schema",
-    "shipped",
+    "Fidelity", "InstrumentSpec", "Known", "Measured", "OptimizerSpec", "RecommendSpec",
+    "RivalSpec", "StartSpec", "Step", "StepSpec", "TrainingSpec", "literal", "load", "parse",
+    "schema", "shipped",
 ]  # fmt: skip
 
 LARGEST_FILE = 64 << 20  # bytes: a campaign carries its files along
@@ -71,6 +72,8 @@ class Campaign:
     optimizer: OptimizerSpec
     recommend: RecommendSpec
     steps: tuple[Step, ...]  # at least one; a campaign with [instrument] has one without a name
+    fidelities: tuple[Fidelity, ...]  # cheaper stand-ins for the one [instrument]
+    check: Step | None  # what measures the final recommendation again
     early_prediction: EarlyPredictionSpec | None
     failures: Mapping[FailureKind, FailureRule]
     start: StartSpec
@@ -85,6 +88,27 @@ class Campaign:
     def instrument(self) -> InstrumentSpec:
         """The instrument that trials come to first; the only one where there are no steps."""
         return self.steps[0].instrument
+
+    @property
+    def instruments(self) -> tuple[Step, ...]:
+        """Every instrument of the campaign: on the way of its trials, then those beside it."""
+        beside = () if self.check is None else (self.check,)
+        return (*self.steps, *self.fidelities, *beside)
+
+    def way(self, fidelity: str) -> tuple[Step, ...]:
+        """The instruments that a trial of this fidelity passes. Raises KeyError for an unknown."""
+        if not fidelity:
+            return self.steps
+        for step in self.instruments[len(self.steps) :]:
+            if step.name == fidelity:
+                return (step,)
+        raise KeyError(fidelity)
+
+    def cost(self, fidelity: str) -> float:
+        """What a trial costs, in trials of the instrument; the final check costs nothing."""
+        if not fidelity:
+            return 1.0
+        return {one.name: one.cost for one in self.fidelities}.get(fidelity, 0.0)
 
     def changed(self, path: str, value: Any) -> Campaign:
         """The campaign with another budget, number of channels or place of computing (None takes
@@ -101,7 +125,8 @@ class Campaign:
     def _changeable(self) -> tuple[str, ...]:
         """Paths that may change; the channels of a step are `steps.0.channels`."""
         if not self.steps[0].name:
-            return (*CHANGEABLE, "instrument.channels")
+            cheaper = (f"fidelities.{i}.channels" for i in range(len(self.fidelities)))
+            return (*CHANGEABLE, "instrument.channels", *cheaper)
         return (*CHANGEABLE, *(f"steps.{i}.channels" for i in range(len(self.steps))))
 
     def __eq__(self, other: object) -> bool:
@@ -273,6 +298,9 @@ def _parsed(
     steps = build_steps(sections.get("instrument"), sections.get("steps"), mistakes)
     if not {"instrument", "steps"} & tables.keys():
         mistakes.append("instrument: is missing; [instrument] or [[steps]] is needed")
+    specs, recommend = sections.get("fidelities", ()), sections.get("recommend")
+    early = sections.get("early_prediction")
+    mistakes += fidelity_mistakes(specs, recommend, early, steps="steps" in tables)
     space: Space | None = None
     start = StartSpec()
     try:
@@ -290,6 +318,8 @@ def _parsed(
         **{name: sections[name] for name in _COPIED},
         space=space,
         steps=steps,
+        fidelities=build_fidelities(specs),
+        check=build_check(recommend),
         objectives=objectives,
         constraints=constraints,
         failures=MappingProxyType(dict(sections["failures"].rules())),

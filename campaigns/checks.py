@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from campaigns.findings import lines, path
 from campaigns.objective import Objective, OutcomeConstraint
 from campaigns.problems import CampaignError, unknown
-from campaigns.schema import CampaignFile, ObjectiveTable, TargetTable
+from campaigns.schema import CampaignFile, InstrumentSpec, ObjectiveTable, TargetTable
 from campaigns.target import Target, build_target
 
 Known: TypeAlias = Mapping[str, Collection[str]]  # section of the file to the kinds it may name
@@ -79,10 +79,10 @@ def _sections(tables: Mapping[str, Any]) -> Sections:
 
 def kind_mistakes(sections: Sections, known: Known) -> Iterable[str]:
     """Kinds of parts that nobody knows."""
-    for i, step in enumerate(sections.get("steps") or ()):
+    for where, spec in _further_instruments(sections):
         kinds = known.get("instrument")
-        if kinds is not None and step.kind not in kinds:
-            yield f"steps[{i}].kind: '{step.kind}': {unknown('kind', step.kind, kinds)}"
+        if kinds is not None and spec.kind not in kinds:
+            yield f"{where}.kind: '{spec.kind}': {unknown('kind', spec.kind, kinds)}"
     for name, kinds in known.items():
         part = sections.get(name)
         if part is not None and part.kind not in kinds:
@@ -91,6 +91,16 @@ def kind_mistakes(sections: Sections, known: Known) -> Iterable[str]:
         if "optimizer" in known and rival.kind not in known["optimizer"]:
             what = unknown("kind", rival.kind, known["optimizer"])
             yield f"{path(['bench', name, 'kind'])}: '{rival.kind}': {what}"
+
+
+def _further_instruments(sections: Sections) -> Iterable[tuple[str, InstrumentSpec]]:
+    """Every instrument that is not `[instrument]`, and where it stands."""
+    for section in ("steps", "fidelities"):
+        for i, spec in enumerate(sections.get(section) or ()):
+            yield f"{section}[{i}]", spec
+    recommend = sections.get("recommend")
+    if recommend is not None and recommend.check is not None:
+        yield "recommend.check", recommend.check
 
 
 def outcome_mistakes(sections: Sections) -> Iterable[str]:

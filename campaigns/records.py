@@ -54,6 +54,7 @@ class Purpose(StrEnum):
     START = "start"  # given by the campaign file or by a person
     TRAINING = "training"  # run to the end to train the early predictor
     CONFIRM = "confirm"  # a fresh repeat of the winner
+    CHECK = "check"  # the recommendation, measured on another instrument: teaches nobody
 
 
 class Bound(StrEnum):
@@ -138,11 +139,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A setting an optimiser asks for; `meta` (JSON) is what the algorithm must remember of it."""
+    """A setting an optimiser asks for; `meta` (JSON) is what the algorithm must remember of it.
+
+    fidelity: which of the campaign's fidelities measures it; "" is the instrument itself
+    """
 
     parameters: Setting
     author: str
     meta: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    fidelity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +170,7 @@ class Trial:
     failure: Failure | None = None
     excluded: bool = False
     proposed: Setting | None = None  # as it was asked for, where a person changed it
+    fidelity: str = ""  # "": measured by the instrument itself
 
     @property
     def pending(self) -> bool:

@@ -164,14 +164,6 @@ class RivalSpec(Table):
     options: Options = {}
 
 
-class RecommendSpec(Table):
-    """What is recommended in the end."""
-
-    among: Literal["tried", "space"] = "tried"
-    confirm: Annotated[int, Field(ge=0, le=10_000)] = 0
-    level: Level = 0.9
-
-
 class InstrumentSpec(Table):
     """What measures, on how many channels at once."""
 
@@ -181,6 +173,21 @@ class InstrumentSpec(Table):
     options: Options = {}
 
 
+class CheckSpec(InstrumentSpec):
+    """What measures the final recommendation again; beyond `tolerance` (relative) it is flagged."""
+
+    tolerance: Amount = 0.02
+
+
+class RecommendSpec(Table):
+    """What is recommended in the end."""
+
+    among: Literal["tried", "space"] = "tried"
+    confirm: Annotated[int, Field(ge=0, le=10_000)] = 0
+    level: Level = 0.9
+    check: CheckSpec | None = None
+
+
 def _step_name(text: str) -> str:
     """The name becomes part of job keys."""
     if not re.fullmatch(r"[A-Za-z]\w*", text, re.ASCII):
@@ -188,12 +195,22 @@ def _step_name(text: str) -> str:
     return text
 
 
+StepName: TypeAlias = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_step_name)]
+
+
 class StepSpec(InstrumentSpec):
     """One of the instruments that a trial passes in order. `inputs` are settings of the instrument
     that are computed from parameters and from what earlier steps measured."""
 
-    name: Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_step_name)]
+    name: StepName
     inputs: dict[str, Text] = {}
+
+
+class FidelitySpec(InstrumentSpec):
+    """A cheaper stand-in for the instrument; `cost` of one trial, in trials of the instrument."""
+
+    name: StepName
+    cost: Annotated[Number, Field(gt=0, lt=1)]
 
 
 class TrainingSpec(Table):
@@ -318,6 +335,7 @@ class Budget(Table):
     """What may be spent; the first limit that is reached ends the campaign."""
 
     trials: Count | None = None
+    cost: Amount | None = None  # a trial of the instrument costs 1, one of a fidelity its `cost`
     rounds: Count | None = None
     instrument_hours: Amount | None = None
     lab_days: Amount | None = None
@@ -354,6 +372,7 @@ class CampaignFile(Table):
     recommend: RecommendSpec = RecommendSpec()
     instrument: InstrumentSpec | None = None
     steps: Annotated[list[StepSpec], Field(min_length=1)] | None = None
+    fidelities: list[FidelitySpec] = []
     early_prediction: EarlyPredictionSpec | None = None
     failures: FailuresTable = FailuresTable()
     start: StartTable = StartTable()

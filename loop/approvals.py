@@ -19,7 +19,7 @@ MEASURED = (TrialState.COMPLETED, TrialState.PREDICTED)
 TOLERANCE = 1e-6  # of a hull, in the unit cube: rounding must not make the known unknown
 
 
-def payload(campaign: Campaign, setting: Setting) -> str:
+def payload(campaign: Campaign, setting: Setting, fidelity: str = "") -> str:
     """SHA-256 of all that would be run: the setting, and the instruments with their options."""
     said = {
         "parameters": dict(setting),
@@ -30,7 +30,7 @@ def payload(campaign: Campaign, setting: Setting) -> str:
                 "options": step.instrument.options,
                 "inputs": dict(step.inputs),
             }
-            for step in campaign.steps
+            for step in campaign.way(fidelity)
         ],
     }
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -52,13 +52,14 @@ def needed(campaign: Campaign, policies: Sequence[str], history: History, settin
 
 
 def proven(history: History) -> bool:
-    """Whether a job of the campaign has been completed."""
+    """Whether a job of the campaign's instrument has been completed."""
     return bool(_measured(history))
 
 
 def _measured(history: History) -> list[Trial]:
     known = [*history.training.values(), *history.trials.values()]
-    return [trial for trial in known if trial.state in MEASURED and not trial.excluded]
+    own = (trial for trial in known if not trial.fidelity)
+    return [trial for trial in own if trial.state in MEASURED and not trial.excluded]
 
 
 def _outside(campaign: Campaign, history: History, setting: Setting) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 from loop.state import CampaignState
 
 FRUITLESS = 20  # trials in a row without an outcome before a campaign gives up
+ROUNDING = 1e-9  # costs are summed up: ten tenths are one
 STANDING = 1000  # calls of the optimiser at one instant before a campaign gives up
 
 
@@ -15,6 +17,8 @@ def spent(state: CampaignState, now: datetime, wall_minutes: float) -> str:
     budget = state.campaign.budget
     if budget.trials is not None and state.asked >= budget.trials:
         return f"budget.trials = {budget.trials:g} reached"
+    if budget.cost is not None and state.outlay > budget.cost - 1.0 + ROUNDING:
+        return f"budget.cost = {budget.cost:g} reached"
     if budget.rounds is not None and state.rounds >= budget.rounds:
         return f"budget.rounds = {budget.rounds:g} reached"
     if budget.instrument_hours is not None and hours(state, now) >= budget.instrument_hours:
@@ -29,10 +33,14 @@ def spent(state: CampaignState, now: datetime, wall_minutes: float) -> str:
 
 
 def room(state: CampaignState) -> int:
-    """How many trials may be asked for in one go: free channels, within budget.trials."""
-    free = state.room
-    trials = state.campaign.budget.trials
-    return free if trials is None else max(0, min(free, int(trials) - state.asked))
+    """How many trials may be asked for in one go: free channels, within budget.trials and, even if
+    each were one of the instrument, budget.cost."""
+    n, budget = state.room, state.campaign.budget
+    if budget.trials is not None:
+        n = min(n, int(budget.trials) - state.asked)
+    if budget.cost is not None:
+        n = min(n, math.floor(budget.cost - state.outlay + ROUNDING))
+    return max(0, n)
 
 
 def hours(state: CampaignState, now: datetime) -> float:
@@ -53,7 +61,7 @@ def overdue(state: CampaignState, now: datetime) -> bool:
 
 def hopeless(state: CampaignState) -> str:
     """Why going on would only burn trials; "" while there is hope."""
-    channels = sum(step.instrument.channels for step in state.campaign.steps)
+    channels = sum(step.instrument.channels for step in state.campaign.instruments)
     limit = max(FRUITLESS, 3 * channels)
     if state.fruitless >= limit:
         return f"the last {state.fruitless} trials all ended without an outcome"

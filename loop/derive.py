@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from campaigns.campaign import Campaign
+from campaigns.fidelities import CHECK
 from campaigns.records import Prediction, Proposal, Purpose, Recommendation, Setting, Value
 from loop.confirming import best_repeated
 from loop.events import Proposed, ProposedTrial, Recommended
-from loop.history import History
+from loop.history import History, Key
 from loop.optimizers.base import Exhausted, NothingToRecommend, Optimizer
 from loop.state import CampaignState
 from loop.stopping import Decision, Stopper
@@ -79,6 +80,19 @@ def confirm(campaign: Campaign, history: History, winner: Recommendation) -> Pro
     return _event(campaign, history, len(proposals), Purpose.CONFIRM, proposals, name="confirm")
 
 
+def check(
+    campaign: Campaign, history: History, winner: Recommendation, checked: Collection[Key]
+) -> Proposed:
+    """The recommended setting, and the front's, on the instrument that checks them; each once."""
+    settings = {history.key(s): s for s in (winner.parameters, *(s for s, _ in winner.front))}
+    proposals = [
+        Proposal(setting, CHECK, fidelity=CHECK)
+        for key, setting in settings.items()
+        if key not in checked
+    ]
+    return _event(campaign, history, len(proposals), Purpose.CHECK, proposals, name=CHECK)
+
+
 def stop(
     stopper: Stopper, state: CampaignState, trial: int, attempt: int, prediction: Prediction
 ) -> Decision:
@@ -117,7 +131,8 @@ def _event(
         optimizer=name or campaign.optimizer.kind,
         purpose=purpose,
         trials=tuple(
-            ProposedTrial(_plain(campaign, p.parameters), p.author, dict(p.meta)) for p in proposals
+            ProposedTrial(_plain(campaign, p.parameters), p.author, dict(p.meta), p.fidelity)
+            for p in proposals
         ),
         exhausted=exhausted,
     )
@@ -145,11 +160,14 @@ def _verify(
         problems = campaign.space.problems(proposal.parameters)
         if problems:
             raise BadProposal(f"{kind} proposed an infeasible setting: {problems[0]}")
-        if history.infeasible(proposal.parameters):
+        if proposal.fidelity and proposal.fidelity not in [f.name for f in campaign.fidelities]:
+            raise BadProposal(f"{kind} named '{proposal.fidelity}', which is no fidelity")
+        if history.infeasible(proposal.parameters, proposal.fidelity):
             raise BadProposal(f"{kind} proposed a setting that failed as infeasible before")
-    times = Counter(history.key(proposal.parameters) for proposal in proposals)
+    times = Counter((p.fidelity, history.key(p.parameters)) for p in proposals)
     replicates = campaign.optimizer.replicates
     for proposal in proposals:
-        asked = history.asked(proposal.parameters) + times[history.key(proposal.parameters)]
+        place = proposal.fidelity, history.key(proposal.parameters)
+        asked = history.asked(proposal.parameters, proposal.fidelity) + times[place]
         if asked > replicates:
             raise BadProposal(f"{kind} asked for one setting {asked} times, {replicates} allowed")

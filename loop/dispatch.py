@@ -74,7 +74,7 @@ class Dispatch:
 
     def _first_job_only(self) -> bool:
         """True while a person wants to see one job succeed before any other is asked for."""
-        return "first" in self._lab.policies and not approvals.proven(self._state.history)
+        return "first" in self._lab.policies() and not approvals.proven(self._state.history)
 
     def _ready(self) -> list[int]:
         """Queued trials for which a channel is free; searched ones wait for the model."""
@@ -92,20 +92,25 @@ class Dispatch:
         return self._lab.predictor is not None and not self._state.model
 
     def _round_over(self) -> bool:
-        return not (self._state.campaign.optimizer.rounds and self._state.history.pending())
+        rounds = self._state.campaign.optimizer.rounds
+        return not (rounds and any(trial.pending for trial in self._state.history.open()))
 
     def propose(self, body: Proposed, *, submit: bool = False) -> None:
         """Store a proposal, what may not run of it, and what a person must approve; with `submit`
         the intents to run the rest, all in one transaction."""
         body = replace(body, time=self._journal.now)
         bodies: list[Body] = [body]
+        free = {name: self._state.free(name) for name in self._lab.stations}
         for offset, proposed in enumerate(body.trials):
-            trial = Trial(body.first + offset, dict(proposed.parameters), proposed.author)
+            number, setting = body.first + offset, dict(proposed.parameters)
+            trial = Trial(number, setting, proposed.author, fidelity=proposed.fidelity)
             held = self._held_back(trial)
+            step = self._state.campaign.way(trial.fidelity)[0].name
             if held is not None:
                 bodies.append(held)
-            elif submit:
-                bodies.append(self._submitting(trial.number, 1, self._state.first_step))
+            elif submit and free[step] > 0:
+                free[step] -= 1
+                bodies.append(self._submitting(trial.number, 1, step))
         self._journal.append(bodies)
 
     def _held_back(self, trial: Trial) -> Body | None:
@@ -115,11 +120,12 @@ class Dispatch:
         if problems:
             return self._refused_before(trial, problems)
         campaign, history = self._state.campaign, self._state.history
-        reason = approvals.needed(campaign, lab.policies, history, trial.parameters)
+        policies = lab.policies(trial.fidelity)
+        reason = approvals.needed(campaign, policies, history, trial.parameters)
         if not reason:
             return None
-        digest = approvals.payload(campaign, trial.parameters)
-        return AwaitingApproval(now, trial.number, digest, lab.policies, reason)
+        digest = approvals.payload(campaign, trial.parameters, trial.fidelity)
+        return AwaitingApproval(now, trial.number, digest, policies, reason)
 
     def _refused_before(self, trial: Trial, reason: str) -> Ended:
         """The end of a trial that no instrument is even asked to run."""
@@ -140,7 +146,7 @@ class Dispatch:
         """The intent to run what waits in the queue, unless it is not what was approved."""
         state = self._state
         trial, step = state.history.trial(number), state.queue[number]
-        digest = approvals.payload(state.campaign, trial.parameters)
+        digest = approvals.payload(state.campaign, trial.parameters, trial.fidelity)
         by_hand = trial.proposed is not None or trial.author == "person"
         beyond = self._problems(trial) if by_hand else ""
         if beyond:  # a person's setting, which no instrument has looked at yet
@@ -148,7 +154,7 @@ class Dispatch:
         if state.approved.get(number, digest) != digest:
             reason = "it is not what was approved"
             return AwaitingApproval(self._journal.now, number, digest, (), reason)
-        begun = step != state.first_step
+        begun = step != state.first_step(number)
         return self._submitting(number, trial.attempt if begun else trial.attempt + 1, step)
 
     def _submitting(self, number: int, attempt: int, step: str) -> Submitting:

@@ -201,6 +201,8 @@ class Engine:
         if winner is not None and self._to_confirm(winner):
             self._dispatch.propose(derive.confirm(state.campaign, state.history, winner))
             return
+        if winner is not None and self._check(winner):
+            return
         hopeless = budget.hopeless(state)
         if hopeless:
             self._finish("failed", hopeless)
@@ -227,6 +229,17 @@ class Engine:
         enough = len(state.confirmed) >= MOST_WINNERS
         wanted = state.campaign.recommend.confirm > 0 and key not in state.confirmed
         return wanted and not enough and not overdue
+
+    def _check(self, winner: Recommendation) -> bool:
+        """Have the recommendation measured on the instrument that checks it, where that is due."""
+        state = self.state
+        if state.campaign.check is None or budget.overdue(state, self.lab.clock.now()):
+            return False
+        body = derive.check(state.campaign, state.history, winner, state.checked)
+        if not body.trials:
+            return False
+        self._dispatch.propose(body)
+        return True
 
     def _finish(self, status: str, reason: str) -> None:
         self._journal.append([Finished(self._journal.now, status, reason)])

@@ -56,6 +56,7 @@ class ProposedTrial:
     parameters: dict[str, Value]
     author: str
     meta: dict[str, Any] = field(default_factory=dict)
+    fidelity: str = ""
 
 
 @dataclass(frozen=True, slots=True)

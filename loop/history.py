@@ -39,12 +39,14 @@ from loop.events import (
 )
 
 Key: TypeAlias = tuple[Value, ...]
+Place: TypeAlias = tuple[str, Key]  # a setting at a fidelity
 
 
 class History:
     """The trials of one campaign as known after event `seen`; grows by `apply`, read by all others.
 
     Training cells are kept apart (`training`): they teach the early predictor, not the optimiser.
+    What is asked of it is about the campaign's instrument unless a fidelity is named.
     Reading costs do not grow with the number of trials unless all trials are asked for.
     """
 
@@ -55,9 +57,9 @@ class History:
         self.proposals = 0  # calls of the optimiser answered so far
         self._trials: dict[int, Trial] = {}
         self._training: dict[int, Trial] = {}
-        self._asked: Counter[Key] = Counter()
+        self._asked: Counter[Place] = Counter()
         self._open: dict[int, None] = {}
-        self._infeasible: dict[Key, int] = {}
+        self._infeasible: dict[Place, int] = {}
         self._last = 0
 
     @classmethod
@@ -91,23 +93,25 @@ class History:
         """What identifies a setting: the values of the free parameters."""
         return tuple(setting[name] for name in self.names)
 
-    def asked(self, setting: Setting) -> int:
+    def asked(self, setting: Setting, fidelity: str = "") -> int:
         """How often the setting has been proposed so far (refused trials do not count)."""
-        return self._asked[self.key(setting)]
+        return self._asked[fidelity, self.key(setting)]
 
-    def infeasible(self, setting: Setting) -> bool:
+    def infeasible(self, setting: Setting, fidelity: str = "") -> bool:
         """True where a trial of this setting failed in a way that the campaign calls infeasible."""
-        return self.key(setting) in self._infeasible
+        return (fidelity, self.key(setting)) in self._infeasible
 
     def open(self) -> Iterator[Trial]:
         """Trials that are not over, predicted or not."""
         return (self._trials[n] for n in self._open if n in self._trials)
 
-    def pending(self) -> list[Trial]:
+    def pending(self, fidelity: str = "") -> list[Trial]:
         """Trials under way of which nothing is known yet."""
-        return [trial for trial in self.open() if trial.pending]
+        return [trial for trial in self.open() if trial.pending and trial.fidelity == fidelity]
 
-    def outcomes(self, metric: str, *, exact: bool = True) -> list[tuple[Trial, Outcome]]:
+    def outcomes(
+        self, metric: str, *, exact: bool = True, fidelity: str = ""
+    ) -> list[tuple[Trial, Outcome]]:
         """The current outcome of every trial that has one and is not excluded.
 
         With `exact` (the default) censored observations are left out; otherwise see their `bound`.
@@ -115,7 +119,7 @@ class History:
         found = []
         for trial in self._trials.values():
             outcome = trial.outcomes.get(metric)
-            if outcome is None or trial.excluded:
+            if outcome is None or trial.excluded or trial.fidelity != fidelity:
                 continue
             if exact and outcome.bound is not Bound.EXACT:
                 continue
@@ -175,6 +179,7 @@ class History:
                 purpose=body.purpose,
                 batch=self.proposals if body.purpose is Purpose.SEARCH else 0,
                 meta=MappingProxyType(dict(proposed.meta)),
+                fidelity=proposed.fidelity,
             )
             self._last = trial.number
             self._open[trial.number] = None
@@ -182,7 +187,7 @@ class History:
                 self._training[trial.number] = trial
             else:
                 self._trials[trial.number] = trial
-                self._asked[self.key(trial.parameters)] += 1
+                self._asked[self._place(trial)] += 1
 
     def _learn(self, number: int, outcome: Outcome) -> None:
         trial = self.trial(number)
@@ -198,11 +203,12 @@ class History:
         proposed = before.parameters if before.proposed is None else before.proposed
         self._change(body.trial, parameters=setting, proposed=proposed)
         if before.purpose is not Purpose.TRAINING:
+            at, asked = before.fidelity, self.key(proposed)
             old, new = self.key(before.parameters), self.key(setting)
-            if before.proposed is not None and old != self.key(proposed):
-                self._asked[old] -= 1  # changed before: nobody asked for it, and it is not run
-            if new != self.key(proposed):
-                self._asked[new] += 1
+            if before.proposed is not None and old != asked:
+                self._asked[at, old] -= 1  # changed before: nobody asked for it, and it is not run
+            if new != asked:
+                self._asked[at, new] += 1
 
     def _resolve(self, body: Resolved) -> None:
         state = TrialState.RUNNING if body.verdict == "adopt" else TrialState.PROPOSED
@@ -217,21 +223,24 @@ class History:
         trial = self.trial(body.trial)
         if trial.purpose is Purpose.TRAINING:
             return
-        key = self.key(trial.parameters)
+        place = self._place(trial)
         if body.state is TrialState.REFUSED:
-            self._asked[key] -= 1
+            self._asked[place] -= 1
         if body.failure is not None and body.failure.infeasible:
-            self._infeasible[key] = body.trial
+            self._infeasible[place] = body.trial
 
     def _exclude(self, body: Excluded) -> None:
         """A spoiled trial does not use up its setting, nor bar it."""
         trial = self.trial(body.trial)
         if trial.excluded != body.excluded and trial.purpose is not Purpose.TRAINING:
-            key = self.key(trial.parameters)
-            self._asked[key] += -1 if body.excluded else 1
-            if body.excluded and self._infeasible.get(key) == body.trial:
-                del self._infeasible[key]
+            place = self._place(trial)
+            self._asked[place] += -1 if body.excluded else 1
+            if body.excluded and self._infeasible.get(place) == body.trial:
+                del self._infeasible[place]
         self._change(body.trial, excluded=body.excluded)
+
+    def _place(self, trial: Trial) -> Place:
+        return trial.fidelity, self.key(trial.parameters)
 
     def _change(self, number: int, **changes: Any) -> None:
         table = self._trials if number in self._trials else self._training

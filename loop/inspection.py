@@ -9,7 +9,7 @@ from instruments.clock import RealClock, SimulatedClock
 from instruments.computing import Computed
 from loop.early import TrainingFailed, horizon, recorded_cells
 from loop.history import History
-from loop.misfits import misfits
+from loop.misfits import misfits, place
 from loop.opening import opened, simulated
 from loop.optimizers import registry as optimizers
 from loop.optimizers.base import NothingToRecommend
@@ -45,6 +45,10 @@ def _optimizer_problems(campaign: Campaign) -> list[str]:
     spec = campaign.optimizer
     try:
         optimizer = optimizers.create(spec.kind, spec.options)
+        if campaign.fidelities and not getattr(optimizer, "uses_fidelities", False):
+            return [
+                f"fidelities: '{spec.kind}' asks for the instrument alone; 'bo' weighs fidelities"
+            ]
         optimizer.recommend(campaign, History(campaign.space.names))
     except CampaignError as error:
         return list(error.problems)
@@ -57,7 +61,8 @@ def _lines(error: Exception, where: str) -> list[str]:
     if isinstance(error, CampaignError):
         return list(error.problems)
     text = str(error)
-    return [text if text.startswith("instrument.") else f"{where}: {text}"]
+    named = ("instrument.", "step ", "fidelity ", "recommend.check")
+    return [text if text.startswith(named) else f"{where}: {text}"]
 
 
 def _predictor_problems(campaign: Campaign) -> list[str]:
@@ -95,7 +100,7 @@ def _predictor_problems(campaign: Campaign) -> list[str]:
 def execution_problems(campaign: Campaign) -> list[str]:
     """A cluster that cannot be reached; no matter where nothing is computed elsewhere."""
     spec = campaign.execution
-    targets = [instruments.target(step.instrument.kind) for step in campaign.steps]
+    targets = [instruments.target(step.instrument.kind) for step in campaign.instruments]
     if spec.kind != "dask" or not any(issubclass(target, Computed) for target in targets):
         return []
     from loop.execution_dask import problems
@@ -106,8 +111,8 @@ def execution_problems(campaign: Campaign) -> list[str]:
 def _plan_problems(campaign: Campaign) -> list[str]:
     """Parts of the file that contradict each other."""
     problems = []
-    for i, step in enumerate(campaign.steps):
-        where = f"steps[{i}]" if step.name else "instrument"
+    for step in campaign.instruments:
+        where = place(campaign, step)
         if "channels" in step.instrument.options:
             problems.append(f"{where}.options.channels: belongs into [{where}] as channels")
     wanted, trials = len(campaign.start.settings), campaign.budget.trials

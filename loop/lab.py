@@ -26,7 +26,7 @@ class Lab:
     """The parts of one running campaign. Raises UnitError where units do not fit."""
 
     campaign: Campaign
-    instruments: tuple[Instrument, ...]  # one a step
+    instruments: tuple[Instrument, ...]  # in the order of `campaign.instruments`
     optimizer: Optimizer
     clock: Clock
     predictor: EarlyPredictor | None = None
@@ -37,8 +37,12 @@ class Lab:
 
     @cached_property
     def stations(self) -> Mapping[str, Station]:
-        """By the name of the step."""
+        """Every instrument, by the name of its step or fidelity."""
         return stations(self.campaign, self.instruments)
+
+    def line(self, fidelity: str = "") -> Mapping[str, Station]:
+        """The stations on the way of a trial, in order."""
+        return {step.name: self.stations[step.name] for step in self.campaign.way(fidelity)}
 
     def at(self, attempt: Attempt) -> Station:
         """Where an attempt is."""
@@ -51,7 +55,7 @@ class Lab:
 
     def needed(self, station: Station) -> frozenset[str]:
         """Metrics of this station that later ones are set by."""
-        later = [one for one in self.stations.values() if one.index > station.index]
+        later = [one for one in self.line().values() if one.index > station.index]
         names = {n for one in later for formula in one.formulas.values() for n in formula.names}
         return frozenset(names & set(station.card.metrics))
 
@@ -60,16 +64,15 @@ class Lab:
         """The unit in which the campaign stores each metric."""
         return {
             metric: unit
-            for station in self.stations.values()
+            for station in self.line().values()
             for metric, unit in station.exchange.units.items()
         }
 
-    @property
-    def policies(self) -> tuple[str, ...]:
-        """Which jobs a person approves, one policy a step."""
+    def policies(self, fidelity: str = "") -> tuple[str, ...]:
+        """Which jobs a person approves, one policy an instrument on the way."""
         return tuple(
             station.step.instrument.needs_approval or station.card.needs_approval
-            for station in self.stations.values()
+            for station in self.line(fidelity).values()
         )
 
     def job(self, attempt: Attempt, trial: Trial, moment: Moment) -> Job:
@@ -79,7 +82,7 @@ class Lab:
 
     def jobs(self, trial: Trial, since: datetime) -> Iterator[tuple[Station, Job]]:
         """The trial's first attempt at every station whose inputs are known already."""
-        for station in self.stations.values():
+        for station in self.line(trial.fidelity).values():
             if station.knows(trial.parameters, known(trial)):
                 yield station, self._job(station, trial, 1, since, "")
 

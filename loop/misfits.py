@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from campaigns.campaign import Campaign
 from campaigns.expression import ExpressionError
@@ -20,7 +21,30 @@ from loop.station import formulas
 
 
 def misfits(campaign: Campaign, cards: Sequence[Card]) -> list[str]:
-    """All that does not fit, one line each; cards: one a step."""
+    """All that does not fit, one line each; cards: one an instrument, in the campaign's order."""
+    way = len(campaign.steps)
+    problems = _on_the_way(campaign, cards[:way])
+    for step, card in zip(campaign.instruments[way:], cards[way:], strict=True):
+        alone = replace(
+            campaign, steps=(Step("", step.instrument),), fidelities=(), check=None,
+            early_prediction=None,
+        )  # fmt: skip
+        problems += [f"{place(campaign, step)}: {one}" for one in _on_the_way(alone, [card])]
+    return problems
+
+
+def place(campaign: Campaign, step: Step) -> str:
+    """Where in the campaign file an instrument stands."""
+    if not step.name:
+        return "instrument"
+    if step in campaign.steps:
+        return f"steps[{campaign.steps.index(step)}]"
+    places = [f"fidelities[{i}]" for i, one in enumerate(campaign.fidelities) if one == step]
+    return places[0] if places else "recommend.check"
+
+
+def _on_the_way(campaign: Campaign, cards: Sequence[Card]) -> list[str]:
+    """What does not fit between the space, the objectives and the steps of a trial."""
     problems = [*_unmeasured(campaign, cards), *_measured_twice(campaign, cards)]
     problems += _untaken(campaign, cards)
     for i, (step, card) in enumerate(zip(campaign.steps, cards, strict=True)):

@@ -24,13 +24,22 @@ def simulated(campaign: Campaign) -> bool:
 
     Raises KeyError for an unknown kind.
     """
-    kinds = [step.instrument.kind for step in campaign.steps]
+    kinds = [step.instrument.kind for step in campaign.instruments]
     return all(instruments.target(kind).simulated for kind in kinds)
 
 
 def occupied(state: CampaignState) -> Mapping[str, int]:
     """How many attempts each step has under way."""
     return Counter(attempt.step for attempt in state.attempts.values())
+
+
+def _called(campaign: Campaign, step: Step) -> str:
+    """How messages name an instrument that is not `[instrument]`."""
+    if not step.name:
+        return ""
+    if step in campaign.steps:
+        return f"step {step.name}: "
+    return f"fidelity {step.name}: " if step in campaign.fidelities else "recommend.check: "
 
 
 @contextmanager
@@ -40,7 +49,7 @@ def opened(
     running: Mapping[str, int] = NOTHING,
     board: Board | None = None,
 ) -> Iterator[tuple[Instrument, ...]]:
-    """The campaign's instruments, one a step, open while the block lasts.
+    """All instruments of the campaign, in its order, open while the block lasts.
 
     running: attempts under way by step, for which there must be room whatever the campaign says.
     board: the work of robots, for instruments that hand their jobs to them.
@@ -51,7 +60,7 @@ def opened(
     with ExitStack() as stack:
         yield tuple(
             _opened(campaign, step, clock, running.get(step.name, 0), board, stack)
-            for step in campaign.steps
+            for step in campaign.instruments
         )
 
 
@@ -68,7 +77,9 @@ def _opened(
     try:
         instrument = instruments.open_instrument(spec.kind, options, clock, campaign.files)
     except CampaignError as error:
-        raise error.within(f"step {step.name}: " if step.name else "") from None
+        raise error.within(_called(campaign, step)) from None
+    except ValueError as error:
+        raise ValueError(f"{_called(campaign, step)}{error}") from error
     if isinstance(instrument, Computed):
         from loop.execution import computer
 

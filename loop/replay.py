@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from campaigns.campaign import Campaign, parse
-from campaigns.records import Purpose
+from campaigns.records import Purpose, Trial
 from loop import approvals, derive
 from loop.early import EarlyPredictor
 from loop.environment import environment
@@ -125,9 +125,9 @@ class Audit:
                 wanted = "nothing awaits approval" if asked is None else asked.digest
                 lawful, said = wanted == body.digest, body.digest
             case Submitting():
-                setting = state.history.trial(body.trial).parameters
+                trial = state.history.trial(body.trial)
                 wanted = state.approved.get(body.trial, "")
-                said = approvals.payload(state.campaign, setting) if wanted else ""
+                said = _payload(state.campaign, trial) if wanted else ""
                 if body.trial in state.awaiting:
                     wanted = "an approval before it"
                 lawful = wanted == said
@@ -188,6 +188,8 @@ class Audit:
                 return derive.start(campaign, history)
             case Purpose.CONFIRM if state.recommendation is not None:
                 return derive.confirm(campaign, history, state.recommendation)
+            case Purpose.CHECK if state.recommendation is not None:
+                return derive.check(campaign, history, state.recommendation, state.checked)
             case _:
                 return derive.search(self.optimizer, campaign, history, body.n)
 
@@ -227,9 +229,9 @@ class Audit:
 
     def _held_back(self, state: CampaignState, event: Event, body: AwaitingApproval) -> None:
         """Why a person was asked, and about what."""
-        setting = state.history.trial(body.trial).parameters
-        reason = approvals.needed(state.campaign, body.policies, state.history, setting)
-        derived = replace(body, digest=approvals.payload(state.campaign, setting), reason=reason)
+        trial = state.history.trial(body.trial)
+        reason = approvals.needed(state.campaign, body.policies, state.history, trial.parameters)
+        derived = replace(body, digest=_payload(state.campaign, trial), reason=reason)
         if body != derived:
             self._diverged(event, *_difference(body, derived))
 
@@ -322,6 +324,10 @@ def close(one: Any, other: Any, tolerance: float) -> bool:
     if isinstance(one, float) and isinstance(other, float):
         return abs(one - other) <= tolerance * max(abs(one), abs(other), 1e-300)
     return bool(one == other)
+
+
+def _payload(campaign: Campaign, trial: Trial) -> str:
+    return approvals.payload(campaign, trial.parameters, trial.fidelity)
 
 
 def _settings_only(body: Proposed) -> Proposed:

@@ -106,7 +106,7 @@ def _modify(state: CampaignState, ruling: Modify, time: float) -> tuple[list[Bod
     if problems:
         raise CampaignError([f"trial {number}: {problem}" for problem in problems])
     new = dict(campaign.space.complete({**setting, **changes}))
-    digest = approvals.payload(campaign, new)
+    digest = approvals.payload(campaign, new, trial.fidelity)
     bodies: list[Body] = [Modified(time, number, new, digest, ruling.who, ruling.reason)]
     if number not in state.awaiting:
         bodies.append(AwaitingApproval(time, number, digest, (), "a person changed it"))
@@ -139,7 +139,7 @@ def _difference(trial: Trial, new: Setting) -> str:
 def _reject(state: CampaignState, ruling: Reject, time: float) -> tuple[list[Body], Answer]:
     number = ruling.trial
     trial = _before_it_runs(state, number)
-    digest = approvals.payload(state.campaign, trial.parameters)
+    digest = approvals.payload(state.campaign, trial.parameters, trial.fidelity)
     reason = f"rejected by {ruling.who}: {ruling.reason}"
     failure = Failure(FailureKind.REJECTED, reason, infeasible=True)
     bodies: list[Body] = [
@@ -215,7 +215,7 @@ def _passed(
 ) -> list[Body]:
     """A lost step was measured by hand: the trial goes on to the next one."""
     attempt = state.lost[number]
-    steps = [step.name for step in state.campaign.steps]
+    steps = [step.name for step in state.campaign.way(state.history.trial(number).fidelity)]
     after = steps[steps.index(attempt.step) + 1 :]
     if not after:
         raise CampaignError([f"trial {number}: give --result for {', '.join(lacking)}, too"])

@@ -109,14 +109,18 @@ class CampaignState:
         self.counts: Counter[TrialState] = Counter()
         self.training_counts: Counter[TrialState] = Counter()
         self.asked = 0  # trials that count against budget.trials
+        self.outlay = 0.0  # what these cost, in trials of the instrument
         self.rounds = 0
-        self.ended = 0  # trials of the optimiser's history that are over or predicted
+        self.ended = (
+            0  # trials of the instrument that are over or predicted, without training cells
+        )
         self.exhausted = ""
         self.model = ""  # digest of the current early predictor
         self.training_proposed = False
         self.start_proposed = False
         self.record_proposed = False
         self.confirmed: set[Key] = set()  # settings that were repeated as winners
+        self.checked: set[Key] = set()  # settings that were measured on the check's instrument
         self.recommendation: Recommendation | None = None
         self.recommended_at = 0  # `ended` when the latest recommendation was made
         self.recommended_seen = 0
@@ -152,23 +156,24 @@ class CampaignState:
     def seconds(self, moment: datetime) -> float:
         return (moment - self.epoch) / timedelta(seconds=1)
 
-    @property
-    def first_step(self) -> str:
-        """Where trials begin; "" in a campaign with one instrument."""
-        return self.campaign.steps[0].name
+    def first_step(self, trial: int) -> str:
+        """Where a trial begins; "" where the campaign's one instrument measures it."""
+        return self.history.trial(trial).fidelity or self.campaign.steps[0].name
 
     def free(self, step: str) -> int:
-        """Channels of a step's instrument that no attempt holds."""
-        channels = next(s.instrument.channels for s in self.campaign.steps if s.name == step)
-        return channels - sum(attempt.step == step for attempt in self.attempts.values())
+        """Channels of an instrument that no attempt holds."""
+        there = (one.instrument.channels for one in self.campaign.instruments if one.name == step)
+        return next(there) - sum(attempt.step == step for attempt in self.attempts.values())
 
     @property
     def room(self) -> int:
         """How many more trials may be asked for: none while one waits between two steps, so that
         no sample is made that lies about while the search learns."""
-        if any(step != self.first_step for step in self.queue.values()):
+        if any(step != self.first_step(trial) for trial, step in self.queue.items()):
             return 0
-        return self.free(self.first_step) - len(self.queue) - len(self.awaiting)
+        doors = [self.campaign.steps[0], *self.campaign.fidelities]
+        waiting = len(self.queue) + len(self.awaiting)
+        return sum(self.free(step.name) for step in doors) - waiting
 
     @property
     def over(self) -> bool:
@@ -185,7 +190,7 @@ class CampaignState:
         if time > self.time:
             self.time, self.standing = time, 0
         self._fold(body)
-        if isinstance(body, LEARNT):
+        if isinstance(body, LEARNT) and not self._checks(body):
             self.learnt = event.seq
 
     def _fold(self, body: Body) -> None:
@@ -200,7 +205,7 @@ class CampaignState:
             case Approved():
                 del self.awaiting[body.trial]
                 self.approved[body.trial] = body.digest
-                self.queue[body.trial] = self.first_step
+                self.queue[body.trial] = self.first_step(body.trial)
                 self._count(body.trial, TrialState.AWAITING_APPROVAL, TrialState.PROPOSED)
                 self._reopen()
             case Modified() if body.trial in self.awaiting:
@@ -232,7 +237,7 @@ class CampaignState:
             case AttemptFailed():
                 self.stall.forget(body.trial)
                 self._release(body)
-                self.queue[body.trial] = self.first_step
+                self.queue[body.trial] = self.first_step(body.trial)
                 self._count(body.trial, None, TrialState.PROPOSED)
             case Ended():
                 self._end(body)
@@ -253,13 +258,15 @@ class CampaignState:
 
     def _propose(self, body: Proposed) -> None:
         numbers = range(body.first, body.first + len(body.trials))
-        self.queue.update(dict.fromkeys(numbers, self.first_step))
+        self.queue.update({number: self.first_step(number) for number in numbers})
         counts = self.training_counts if body.purpose is Purpose.TRAINING else self.counts
         counts[TrialState.PROPOSED] += len(body.trials)
         if body.purpose is Purpose.TRAINING:
             self.training_proposed = True
         elif body.purpose is Purpose.CONFIRM:
             self.confirmed |= {self.history.key(trial.parameters) for trial in body.trials}
+        elif body.purpose is Purpose.CHECK:
+            self.checked |= {self.history.key(trial.parameters) for trial in body.trials}
         elif body.purpose is Purpose.SEARCH:
             self.rounds += 1
             self.standing += 1
@@ -267,7 +274,9 @@ class CampaignState:
         self.start_proposed |= body.optimizer == "start"
         self.record_proposed |= body.optimizer == RECORDED
         if body.purpose in (Purpose.SEARCH, Purpose.START):
-            self.asked += sum(trial.author != RECORDED for trial in body.trials)
+            asked = [trial for trial in body.trials if trial.author != RECORDED]
+            self.asked += len(asked)
+            self.outlay += sum(self.campaign.cost(trial.fidelity) for trial in asked)
         if body.trials:
             self._reopen()
 
@@ -332,7 +341,7 @@ class CampaignState:
         self._release(body)
         self._count(body.trial, None, body.state)
         if self.history.trial(body.trial).purpose is not Purpose.TRAINING:
-            self.ended += not predicted
+            self.ended += not predicted and self._own(body.trial)
             rejected = body.failure is not None and body.failure.kind is FailureKind.REJECTED
             self.fruitless += self._vain(body.trial) and not rejected
             if _searched(self.history.trial(body.trial)) and body.attempt > 0:
@@ -345,7 +354,7 @@ class CampaignState:
         counts = self.training_counts if training else self.counts
         counts[TrialState.LOST] -= 1
         adopted = body.verdict == "adopt"
-        if not training and not (adopted and attempt.predicted):
+        if not training and not (adopted and attempt.predicted) and self._own(body.trial):
             self.ended -= 1
         if not training and self._vain(body.trial) and self.fruitless:
             self.fruitless -= 1
@@ -355,10 +364,22 @@ class CampaignState:
             self.attempts[body.trial] = replace(attempt, running=True, hours=0.0)
             counts[TrialState.RUNNING] += 1
         else:
-            self.queue[body.trial] = self.first_step
+            self.queue[body.trial] = self.first_step(body.trial)
             counts[TrialState.PROPOSED] += 1
         if body.verdict != "failed":  # which gives a campaign that was ended nothing to do
             self._reopen()
+
+    def _checks(self, body: Body) -> bool:
+        """Whether an event is about the check of a recommendation, which teaches the search
+        nothing."""
+        if isinstance(body, Proposed):
+            return body.purpose is Purpose.CHECK
+        number = getattr(body, "trial", None)
+        return number is not None and self.history.trial(number).purpose is Purpose.CHECK
+
+    def _own(self, number: int) -> bool:
+        """Whether the campaign's instrument measures a trial, not one beside it."""
+        return not self.history.trial(number).fidelity
 
     def _vain(self, number: int) -> bool:
         """Whether nothing is known of what the search is for."""
@@ -381,8 +402,10 @@ class CampaignState:
 
 
 def _searched(trial: Trial) -> bool:
-    """Whether a trial says how the search goes: not the winner's repeats, not what was given."""
-    return trial.purpose in (Purpose.SEARCH, Purpose.START) and trial.author != RECORDED
+    """Whether a trial says how the search goes: not the winner's repeats, not what was given, not
+    what a cheaper fidelity says."""
+    told = trial.author == RECORDED or trial.fidelity != ""
+    return trial.purpose in (Purpose.SEARCH, Purpose.START) and not told
 
 
 def goodness(objective: Objective, value: float) -> float:

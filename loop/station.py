@@ -18,7 +18,7 @@ from loop.admission import Exchange
 class Station:
     """A step of a campaign with its instrument opened.
 
-    index:    its place among the steps, from 0
+    index:    its place among the campaign's instruments, from 0
     exchange: between the campaign's units and the instrument's
     formulas: settings that are computed from parameters and earlier measurements
     last:     no step follows
@@ -61,8 +61,9 @@ class Station:
 
 
 def stations(campaign: Campaign, instruments: Sequence[Instrument]) -> dict[str, Station]:
-    """The stations by the name of their step. Raises UnitError, ExpressionError."""
+    """The stations by the name of their step or fidelity. Raises UnitError, ExpressionError."""
     cards = [instrument.describe() for instrument in instruments]
+    way = len(campaign.steps)
     return {
         step.name: Station(
             step=step,
@@ -70,16 +71,16 @@ def stations(campaign: Campaign, instruments: Sequence[Instrument]) -> dict[str,
             instrument=instruments[i],
             card=cards[i],
             exchange=Exchange.between(campaign, cards[i]),
-            formulas=formulas(campaign, i, cards),
-            last=i == len(instruments) - 1,
-            streams=card_streams(cards, i),
+            formulas=formulas(campaign, i, cards) if i < way else {},
+            last=i >= way - 1,
+            streams=card_streams(cards[:way], i) if i < way else cards[i].series,
         )
-        for i, step in enumerate(campaign.steps)
+        for i, step in enumerate(campaign.instruments)
     }
 
 
 def card_streams(cards: Sequence[Card], index: int) -> bool:
-    """Whether the per-cycle data of this instrument are those that are stored."""
+    """Whether the per-cycle data of this step are those that are stored."""
     return cards[index].series and not any(card.series for card in cards[index + 1 :])
 
 

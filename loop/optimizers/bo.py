@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from campaigns.records import Proposal
 from loop.optimizers.base import Exhausted
@@ -27,7 +27,8 @@ class BayesianOptimizer:
     """Ask where the model expects the largest improvement; recommend by its posterior mean.
 
     Space-filling settings come first, until every objective has `initial` outcomes. Then a batch
-    is put together one setting at a time, each knowing those pending and those before it.
+    is put together one setting at a time, each knowing those pending and those before it. Where the
+    campaign has fidelities, each is measured by the one that teaches most for its cost.
 
     Attributes:
         acquisition: "auto" is "log_nei" for one objective (Letham et al. 2019; Ament et al. 2023),
@@ -48,6 +49,7 @@ class BayesianOptimizer:
     pool: int = 512
     starts: int = 4
     iterations: int = 30
+    uses_fidelities: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for name in ("initial", "pool", "starts", "iterations"):
@@ -67,9 +69,13 @@ class BayesianOptimizer:
         from loop.optimizers.bo_openings import Openings
         from loop.optimizers.bo_start import spread
 
+        if campaign.fidelities:
+            from loop.optimizers import bo_fidelity
+
+            return bo_fidelity.propose(self, campaign, history, n, rng)
         openings = Openings(campaign, history)
         proposals: list[Proposal] = []
-        if outcomes_known(campaign, history) >= self._outcomes_needed(campaign):
+        if outcomes_known(campaign, history) >= self.outcomes_needed(campaign):
             picked = self._by_model(openings, n, rng)
             proposals = [Proposal(dict(setting), AUTHOR, {"by": by}) for setting, by in picked]
         missing = n - len(proposals)
@@ -78,7 +84,7 @@ class BayesianOptimizer:
             for setting in spread(openings, missing, rng)
         ]
         if len(proposals) < n:
-            raise Exhausted(_why(campaign, len(proposals), n), proposals)
+            raise Exhausted(why_short(campaign, len(proposals), n), proposals)
         return proposals
 
     def recommend(self, campaign: Campaign, history: History) -> Recommendation:
@@ -88,21 +94,27 @@ class BayesianOptimizer:
         """
         from loop.optimizers.bo_recommend import recommend
 
+        if campaign.fidelities:
+            from loop.optimizers import bo_fidelity
+
+            return bo_fidelity.recommend(self, campaign, history)
         return recommend(campaign, history, noise=self.noise, pool=self.pool, parents=self.starts)
 
-    def _outcomes_needed(self, campaign: Campaign) -> int:
+    def outcomes_needed(self, campaign: Campaign) -> int:
+        """How many outcomes of every objective the model waits for."""
         return self.initial or max(5, 2 * len(campaign.space.parameters))
 
     def _by_model(
         self, openings: Openings, n: int, rng: np.random.Generator
     ) -> list[tuple[Setting, str]]:
         """Up to n settings with what chose them; marks them taken."""
-        from loop.optimizers.bo_data import gather
+        from loop.optimizers.bo_data import gather, with_failures
         from loop.optimizers.bo_model import fit
         from surrogates.fence import fenced
 
+        campaign, history = openings.campaign, openings.history
         with fenced(int(rng.integers(2**63))):
-            model = fit(gather(openings.campaign, openings.history, self.noise))
+            model = fit(with_failures(gather(campaign, history, self.noise), campaign, history))
             return list(self._picked(model, openings, n, rng))
 
     def _picked(
@@ -136,7 +148,8 @@ class BayesianOptimizer:
             expected.append(setting)
 
 
-def _why(campaign: Campaign, found: int, n: int) -> str:
+def why_short(campaign: Campaign, found: int, n: int) -> str:
+    """Why no more settings can be asked for."""
     replicates = campaign.optimizer.replicates
     times = "once" if replicates == 1 else f"{replicates} times"
     return (

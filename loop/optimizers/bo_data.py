@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from campaigns.objective import OutcomeConstraint
+from campaigns.records import FailureKind
+
 if TYPE_CHECKING:
     from campaigns.campaign import Campaign
-    from campaigns.objective import Objective, OutcomeConstraint
+    from campaigns.objective import Objective
     from campaigns.records import Setting
     from loop.history import History
 
@@ -20,6 +23,10 @@ Array = NDArray[np.float64]
 # A measurement called exact still gets this share of the metric's variance as noise: without it
 # the covariance matrix of close settings is singular in double precision.
 LEAST_NOISE = 1e-6
+# What is modelled beside the metrics where settings have failed: above 0 where a setting gave an
+# outcome, below where it failed as infeasible. No instrument measures a metric of this name.
+FEASIBLE = "(feasible)"
+MARGIN_NOISE = 1e-3  # small: a setting that gave an outcome stays believed to be feasible
 
 
 @dataclass(frozen=True)
@@ -49,9 +56,11 @@ class Evidence:
     """All a fit needs: one series a metric with data, and which of them mean what.
 
     Attributes:
-        series: objectives' metrics first, then those of the outcome constraints, none twice.
+        series: objectives' metrics first, then those of the outcome constraints, none twice, then
+            `FEASIBLE` where it is asked for and settings have failed as infeasible.
         objectives: the campaign's, each with the index of its series.
-        constraints: those whose metric has been measured, each with the index of its series.
+        constraints: those whose metric has been measured, each with the index of its series, and
+            that a setting be feasible.
     """
 
     series: tuple[Series, ...]
@@ -102,18 +111,73 @@ def gather(
     With `noise = "observed"` a metric's own standard errors are used where all its outcomes have
     one; a metric of which one outcome has none gets its noise inferred for all.
     """
-    series: list[Series] = []
-    index: dict[str, int] = {}
-    objectives = [objective.metric for objective in campaign.objectives]
-    for metric in [*objectives, *(constraint.metric for constraint in campaign.constraints)]:
-        if metric not in index and history.outcomes(metric):
-            index[metric] = len(series)
-            series.append(_series(campaign, history, metric, noise))
+    series = [
+        _series(campaign, history, metric, noise)
+        for metric in metrics(campaign)
+        if history.outcomes(metric)
+    ]
+    return assembled(campaign, series)
+
+
+def with_failures(evidence: Evidence, campaign: Campaign, history: History) -> Evidence:
+    """The evidence, and where settings have failed as infeasible which of them do."""
+    failed = infeasible(history)
+    if not failed:
+        return evidence
+    return assembled(campaign, [*evidence.series, _feasibility(campaign, history, failed)])
+
+
+def metrics(campaign: Campaign) -> list[str]:
+    """Those of the objectives, then those of the outcome constraints, none twice."""
+    names = [one.metric for one in campaign.objectives]
+    return list(dict.fromkeys([*names, *(one.metric for one in campaign.constraints)]))
+
+
+def assembled(campaign: Campaign, series: Sequence[Series]) -> Evidence:
+    """The evidence of these series, which hold every objective."""
+    index = {one.metric: i for i, one in enumerate(series)}
+    constraints = [*campaign.constraints, OutcomeConstraint(FEASIBLE, at_least=0.0)]
     return Evidence(
         tuple(series),
         tuple((index[o.metric], o) for o in campaign.objectives),
-        tuple((index[c.metric], c) for c in campaign.constraints if c.metric in index),
+        tuple((index[c.metric], c) for c in constraints if c.metric in index),
     )
+
+
+def infeasible(history: History, fidelity: str = "") -> list[Setting]:
+    """Settings that failed as infeasible; what a person has rejected says nothing of the rest."""
+    return [
+        trial.parameters
+        for trial in history.trials.values()
+        if trial.fidelity == fidelity
+        and trial.failure is not None
+        and trial.failure.kind is not FailureKind.REJECTED
+        and history.infeasible(trial.parameters, fidelity)
+    ]
+
+
+def _feasibility(campaign: Campaign, history: History, failed: Sequence[Setting]) -> Series:
+    """How far every setting is from the other side, as one more outcome to keep."""
+    fine = [trial.parameters for trial, _ in history.outcomes(campaign.objectives[0].metric)]
+    x = encoded(campaign, [*fine, *failed])
+    margin = margins(x, np.arange(len(x)) < len(fine))
+    return Series(FEASIBLE, x, margin, np.full(len(x), MARGIN_NOISE), offset=0.0, scale=1.0)
+
+
+def margins(x: Array, fine: NDArray[np.bool_]) -> Array:
+    """The distance of each row (n x d) to the nearest of the other side, below 0 for those that are
+    not fine, divided by the mean distance (n).
+
+    It is nearly linear across the border, which labels of +1 and -1 are not: a smooth process fits
+    it, and tells further failures beyond the border instead of falling back to even odds.
+    """
+    sign = np.where(fine, 1.0, -1.0)
+    if fine.all() or not fine.any():
+        return sign
+    distance = np.sqrt(((x[:, None, :] - x[None, :, :]) ** 2).sum(-1))
+    nearest = np.where(fine[:, None] != fine[None, :], distance, np.inf).min(axis=1)
+    scaled: Array = sign * nearest / nearest.mean()
+    return scaled
 
 
 def _series(

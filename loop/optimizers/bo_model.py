@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loop.optimizers.bo_data import Array, Evidence
+from loop.optimizers.front import non_dominated
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,6 +63,15 @@ class Model:
         front = torch.from_numpy(utility[non_dominated(utility)])
         reference: Array = infer_reference_point(front, scale=0.1).numpy()
         return reference
+
+
+class Gauge(Protocol):
+    """What an acquisition function needs to know of a fitted model."""
+
+    @property
+    def evidence(self) -> Evidence: ...
+    def moments(self, x: Array) -> tuple[Array, Array]: ...
+    def baseline(self) -> Array: ...
 
 
 @dataclass(frozen=True)
@@ -132,7 +141,7 @@ def acquire(model: Model, choice: str, pending: Array) -> Acquisition:
     from ax.generators.torch_base import TorchOptConfig
 
     evidence = model.evidence
-    name = _acquisition_name(model, choice)
+    name = acquisition_name(model, choice)
     several = name in ("log_nehvi", "log_nparego")
     weights = _weights(evidence)
     config = TorchOptConfig(
@@ -145,7 +154,7 @@ def acquire(model: Model, choice: str, pending: Array) -> Acquisition:
         surrogate=model.surrogate,
         search_space_digest=model.digest,
         torch_opt_config=config,
-        botorch_acqf_class=_acquisition_class(name),
+        botorch_acqf_class=acquisition_class(name),
         botorch_acqf_options=_acquisition_options(model, name),
     )
     if len(pending):
@@ -153,7 +162,8 @@ def acquire(model: Model, choice: str, pending: Array) -> Acquisition:
     return Acquisition(name, acquisition.acqf)
 
 
-def _acquisition_name(model: Model, choice: str) -> str:
+def acquisition_name(model: Gauge, choice: str) -> str:
+    """What an option stands for, given the objectives and what is known of the constraints."""
     evidence = model.evidence
     if evidence.constraints and (evidence.excess(model.moments(model.baseline())[0]) > 0).all():
         return "log_feasibility"
@@ -167,7 +177,8 @@ def _acquisition_name(model: Model, choice: str) -> str:
     return choice
 
 
-def _acquisition_class(name: str) -> Any:
+def acquisition_class(name: str) -> Any:
+    """The BoTorch class of a name."""
     from botorch.acquisition import logei
     from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
     from botorch.acquisition.multi_objective.parego import qLogNParEGO
@@ -189,12 +200,12 @@ def _acquisition_options(model: Model, name: str) -> dict[str, Any]:
 
     if name == "log_feasibility":
         return {}
-    utility = _utility(model.evidence)
+    gain = gains(model.evidence)
     options: dict[str, Any] = {"posterior_transform": None}
     if name in ("log_nehvi", "log_nparego"):
-        options["objective"] = GenericMCMultiOutputObjective(utility)
+        options["objective"] = GenericMCMultiOutputObjective(gain)
     else:
-        options["objective"] = GenericMCObjective(partial(_only, utility))
+        options["objective"] = GenericMCObjective(partial(alone, gain))
     if name == "log_ei":
         means, _ = model.moments(model.baseline())
         meets = model.evidence.excess(means) <= 0
@@ -204,7 +215,7 @@ def _acquisition_options(model: Model, name: str) -> dict[str, Any]:
     return options
 
 
-def _utility(evidence: Evidence) -> Callable[..., Tensor]:
+def gains(evidence: Evidence) -> Callable[..., Tensor]:
     """`Evidence.utility` on torch samples of shape ... x m, differentiable."""
     aims = [
         None if o.point is None else evidence.series[i].standardised(o.point)
@@ -223,9 +234,9 @@ def _utility(evidence: Evidence) -> Callable[..., Tensor]:
     return utility
 
 
-def _only(utility: Callable[..., Tensor], samples: Tensor, X: Tensor | None = None) -> Tensor:
+def alone(gain: Callable[..., Tensor], samples: Tensor, X: Tensor | None = None) -> Tensor:
     """The one objective, without a dimension of its own."""
-    return utility(samples)[..., 0]
+    return gain(samples)[..., 0]
 
 
 def _weights(evidence: Evidence) -> Tensor:
@@ -250,10 +261,3 @@ def _outcome_constraints(evidence: Evidence) -> tuple[Tensor, Tensor] | None:
         rows[row, index] = sign
     bounds = torch.tensor([[limit] for _, _, limit in limits], dtype=torch.float64)
     return rows, bounds
-
-
-def non_dominated(utility: Array) -> NDArray[np.bool_]:
-    """Which rows (n x objectives, all to be maximised) no other row dominates; equals both stay."""
-    better = (utility[:, None, :] >= utility[None, :, :]).all(axis=-1)
-    strictly = (utility[:, None, :] > utility[None, :, :]).any(axis=-1)
-    return np.logical_not(np.logical_and(better, strictly).any(axis=0))

@@ -22,14 +22,18 @@ MOST_SCANNED = 1_000_000  # settings of a countable space looked through before 
 
 @dataclass
 class Candidates:
-    """Settings that may be named at all: feasible, and not known to have failed as infeasible."""
+    """Settings that may be named at all: feasible, and not known to have failed as infeasible.
+
+    fidelity: what would measure them; "" is the campaign's instrument
+    """
 
     campaign: Campaign
     history: History
+    fidelity: str = ""
 
     def room(self, setting: Setting) -> bool:
         """True where a feasible setting may be named."""
-        return not self.history.infeasible(setting)
+        return not self.history.infeasible(setting, self.fidelity)
 
     def open(self, settings: Iterable[Setting]) -> list[Setting]:
         """Those of the settings, known to be feasible, with room; in order, none twice."""
@@ -55,7 +59,8 @@ class Openings(Candidates):
         """True where a feasible setting may be asked once more."""
         if not super().room(setting):
             return False
-        asked = self.history.asked(setting) + self.taken[self.history.key(setting)]
+        before = self.history.asked(setting, self.fidelity)
+        asked = before + self.taken[self.history.key(setting)]
         return asked < self.campaign.optimizer.replicates
 
     def take(self, setting: Setting) -> None:

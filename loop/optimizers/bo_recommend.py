@@ -10,7 +10,15 @@ import numpy as np
 
 from campaigns.records import Estimate, Recommendation
 from loop.optimizers.base import NothingToRecommend
-from loop.optimizers.bo_data import Array, Evidence, encoded, gather, outcomes_known
+from loop.optimizers.bo_data import (
+    Array,
+    Evidence,
+    encoded,
+    gather,
+    outcomes_known,
+    with_failures,
+)
+from loop.optimizers.front import knee, non_dominated, scaled
 
 if TYPE_CHECKING:
     from campaigns.campaign import Campaign
@@ -57,7 +65,7 @@ def recommend(
         raise NothingToRecommend("an objective has no measured or predicted value yet")
     rng = np.random.default_rng([campaign.seed, history.seen, 1])
     with fenced(int(rng.integers(2**63))):
-        model = fit(gather(campaign, history, noise))
+        model = fit(with_failures(gather(campaign, history, noise), campaign, history))
         return by_model(model, campaign, history, rng, pool, parents)
 
 
@@ -108,7 +116,7 @@ class _Desk:
     def choose(self, settings: Sequence[Setting]) -> Recommendation:
         means, sds = self.model.moments(encoded(self.campaign, settings))
         front = self.front(means)
-        best = front[_knee(self.model.evidence.utility(means)[front])]
+        best = front[knee(self.model.evidence.utility(means)[front])]
         several = len(self.campaign.objectives) > 1
         return Recommendation(
             parameters=dict(settings[best]),
@@ -121,8 +129,6 @@ class _Desk:
 
     def front(self, means: Array) -> list[int]:
         """Rows (n x m, standardised) that meet the constraints best and that none dominates."""
-        from loop.optimizers.bo_model import non_dominated
-
         excess = self.model.evidence.excess(means)
         allowed = np.flatnonzero(excess <= excess.min())
         kept = non_dominated(self.model.evidence.utility(means)[allowed])
@@ -194,21 +200,10 @@ def _front_across(desk: _Desk, search: Search, settings: list[Setting]) -> list[
 def _thinned(desk: _Desk, means: Array) -> list[int]:
     """The front, thinned to LONGEST_FRONT rows that lie far from each other in the objectives."""
     front = desk.front(means)
-    points = _scaled(desk.model.evidence.utility(means)[front])
+    points = scaled(desk.model.evidence.utility(means)[front])
     kept = [int(points[:, 0].argmax())]
     distance = ((points - points[kept[0]]) ** 2).sum(axis=1)
     while len(kept) < min(LONGEST_FRONT, len(front)):
         kept.append(int(distance.argmax()))
         distance = np.minimum(distance, ((points - points[kept[-1]]) ** 2).sum(axis=1))
     return [front[i] for i in sorted(set(kept))]
-
-
-def _knee(utility: Array) -> int:
-    """The row nearest to the best of every column, columns scaled by their range."""
-    return int(((1.0 - _scaled(utility)) ** 2).sum(axis=1).argmin())
-
-
-def _scaled(utility: Array) -> Array:
-    low, high = utility.min(axis=0), utility.max(axis=0)
-    scaled: Array = (utility - low) / np.where(high > low, high - low, 1.0)
-    return scaled

@@ -20,6 +20,7 @@ TARGETS: Mapping[str, str] = {
     "bayes_gap": "loop.optimizers.bayes_gap:BayesGap",
     "gp_ucb": "loop.optimizers.gp_ucb:GpUcb",
     "bo": "loop.optimizers.bo:BayesianOptimizer",
+    "nsga2": "loop.optimizers.nsga2:Nsga2",
     "pso": "loop.optimizers.pso:ParticleSwarm",
     "ml_pso": "loop.optimizers.ml_pso:MachineLearningSwarm",
     "mixture_design": "loop.optimizers.mixture_design:MixtureDesign",

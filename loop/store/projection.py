@@ -188,6 +188,7 @@ def _proposed(event: Event, body: Proposed) -> list[Change]:
             "author": trial.author,
             "purpose": body.purpose.value,
             "meta": canonical(trial.meta),
+            "fidelity": trial.fidelity,
             "state": TrialState.PROPOSED.value,
             "attempt": 0,
             "failure": None,

@@ -176,6 +176,7 @@ class TrialTable(StoreTable, table=True):
     failure_reason: str | None = Field(sa_type=Text)
     infeasible: bool
     excluded: bool
+    fidelity: str = Field(sa_type=Text, sa_column_kwargs={"server_default": ""})
 
 
 class AttemptTable(StoreTable, table=True):

@@ -221,7 +221,7 @@ def test_structure_and_meaning_are_told_together() -> None:
         'recommend.confirm: "2" is not allowed; a whole number is needed',
         "budget.rounds: 0 is not allowed; must be >= 1",
         "budget.lab_days: true is not allowed; a number is needed",
-        "budget.trails: unknown key; allowed: trials, rounds, instrument_hours, lab_days, "
+        "budget.trails: unknown key; allowed: trials, cost, rounds, instrument_hours, lab_days, "
         "wall_minutes, stall; did you mean 'trials'?",
         "objectives[1].metric: 'yield' is already named in objectives",
         "early_prediction: the table instrument gives no series to predict from",

@@ -117,6 +117,36 @@ def hill(
     return parse(text, {"hill.csv": TABLE.encode()}, overrides or {})
 
 
+STAND_IN = """
+[[fidelities]]
+name = "coarse"
+cost = 0.25
+kind = "table"
+channels = 2
+[fidelities.options]
+file = "coarse.csv"
+parameters = { a = "a", b = "b" }
+metrics = { value = { column = "value", noise_sd = 1.0 } }
+hours = 0.5
+"""
+
+# what the coarse instrument tells: the same hill, seen from the side
+COARSE = "a,b,value\n" + "".join(
+    f"{a},{b},{97 + a - (a - 3) ** 2 - 2 * (b - 2) ** 2}\n" for a in range(6) for b in range(5)
+)
+
+
+def foothill(
+    optimizer: str = "bo", budget: str = "cost = 6", overrides: Mapping[str, Any] | None = None
+) -> Campaign:
+    """The hill with a cheap stand-in that is a little off."""
+    text = CAMPAIGN.format(
+        optimizer=optimizer, channels=1, rounds="false", budget=budget, hours="days"
+    )
+    files = {"hill.csv": TABLE.encode(), "coarse.csv": COARSE.encode()}
+    return parse(text + STAND_IN, files, overrides or {})
+
+
 def charging(options: str = "", overrides: Mapping[str, Any] | None = None) -> Campaign:
     """A small fast-charging campaign with early prediction on the simulated cycler."""
     return parse(CYCLER.format(options=options), {}, overrides or {})

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from campaigns.campaign import Campaign, parse
 from campaigns.options import build
@@ -31,6 +33,7 @@ from loop.events import Body, Ended, Observed, Proposed, ProposedTrial
 from loop.history import History
 from loop.optimizers.base import Exhausted, NothingToRecommend
 from loop.optimizers.bo import BayesianOptimizer
+from loop.optimizers.bo_data import margins
 
 ROOT = Path(__file__).resolve().parents[2]
 Truth = Mapping[str, Callable[[Setting], float]]
@@ -418,6 +421,38 @@ def test_while_no_setting_meets_the_constraints_their_probability_is_raised() ->
     assert {p.meta["by"] for p in bench_asked} == {"log_feasibility"}
     assert min(float(p.parameters["a"]) for p in bench_asked) < 0.05
     assert len(bench.recommend().front) >= 1
+
+
+def test_regions_that_fail_are_left_alone() -> None:
+    """What is best of the plane cannot be made: the search closes in on the border instead."""
+
+    def truth(s: Setting) -> float:
+        return -float(s["E modulus"])  # smallest where it cannot be made
+
+    bench = Bench(campaign(PLANE), {"beta": truth}, sem=0.0)
+    asked = []
+    for _ in range(20):
+        number = bench.history.next_number
+        (proposal,) = bench.ask(QUICK, 1)
+        asked.append(float(proposal.parameters["E modulus"]))
+        if asked[-1] > 3.0:
+            bench.fail(number)
+        else:
+            bench.tell(number)
+    assert max(asked[:10]) > 7.0  # of -5 to 10
+    assert max(asked[12:]) < 4.5
+    assert best_measured(bench) < -2.8
+
+
+@given(data=st.data())
+def test_margins_have_the_sign_of_their_side(data: st.DataObject) -> None:
+    n = data.draw(st.integers(1, 12))
+    seed = data.draw(st.integers(0, 2**32 - 1))
+    fine = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    x = np.random.default_rng(seed).random((n, 3))
+    margin = margins(x, fine)
+    assert (np.sign(margin) == np.where(fine, 1, -1)).all()
+    assert np.abs(margin).mean() == pytest.approx(1.0)
 
 
 def test_noisy_outcomes_are_smoothed_by_their_sem() -> None:

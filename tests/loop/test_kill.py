@@ -15,6 +15,7 @@ from tests.loop.laboratory import (
     charging,
     coat_and_cycle,
     finish,
+    foothill,
     hill,
     journal,
     kill_after,
@@ -27,6 +28,7 @@ CASES = {
     "bandit": lambda: hill("bayes_gap", channels=2, budget="trials = 16"),
     "swarm": lambda: hill("pso", channels=4, budget="trials = 40"),
     "early prediction": lambda: charging("faults = { channel_hang = 0.2, nan = 0.1 }"),
+    "fidelities": lambda: foothill(budget="cost = 9"),
     "steps": lambda: coat_and_cycle({"budget.trials": 24}),
     "gaps": lambda: charging("faults = { data_gap = 0.6 }", {"budget.trials": 8}),
 }
