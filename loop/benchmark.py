@@ -6,13 +6,15 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from campaigns.campaign import Campaign, CampaignError, parse
+from campaigns.objective import Objective
 from campaigns.problems import unknown
-from campaigns.records import Setting
+from campaigns.records import NOTHING, Setting
 from instruments.base import InstrumentError
+from loop import benchmark_front
 from loop.derive import BadProposal
 from loop.early import TrainingFailed
 from loop.events import Event, Recommended
@@ -45,11 +47,15 @@ class Checkpoint:
     trials: int
     true_value: float
     instrument_hours: float
+    front: benchmark_front.Points = ()  # of several objectives: of the settings measured by then
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One checkpoint over all seeds: mean noise-free value, its standard error, mean hours."""
+    """One checkpoint over all seeds: mean noise-free value, its standard error, mean hours.
+
+    true_value: of the recommended setting's first objective.
+    """
 
     trials: int
     true_value: float
@@ -59,11 +65,34 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The outcome: per optimiser the checkpoints of every seed."""
+    """The outcome: per optimiser the checkpoints of every seed.
+
+    reference: of several objectives the values that hypervolumes are measured from, one for all.
+    """
 
     campaign: str
     seeds: int
     runs: Mapping[str, Sequence[Sequence[Checkpoint]]]
+    objectives: Sequence[Objective] = ()
+    reference: Mapping[str, float] = field(default_factory=lambda: NOTHING)
+
+    @property
+    def several(self) -> bool:
+        """Whether there are several objectives."""
+        return len(self.objectives) > 1
+
+    def hypervolumes(self, optimizer: str) -> list[list[float]]:
+        """What the settings measured by each checkpoint truly dominate, per seed and round."""
+        return [
+            [benchmark_front.volume(self.objectives, one.front, self.reference) for one in run]
+            for run in self.runs[optimizer]
+        ]
+
+    def growth(self, optimizer: str) -> list[tuple[Round, float, float]]:
+        """Rounds with the mean hypervolume over the seeds and its standard error."""
+        columns = list(zip(*self.hypervolumes(optimizer), strict=False))
+        told = (_mean(list(column)) for column in columns)
+        return [(r, *one) for r, one in zip(self.rounds(optimizer), told, strict=True)]
 
     def rounds(self, optimizer: str) -> list[Round]:
         """Checkpoints averaged over the seeds, as far as every seed came."""
@@ -80,7 +109,7 @@ class Bench:
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON object that `leyden bench --json` prints."""
-        return {
+        told: dict[str, Any] = {
             "campaign": self.campaign,
             "seeds": self.seeds,
             "optimizers": {
@@ -99,6 +128,11 @@ class Bench:
                 for name, runs in self.runs.items()
             },
         }
+        if self.several:
+            for name, one in told["optimizers"].items():
+                one["hypervolume"] = self.hypervolumes(name)
+            told["reference"] = dict(self.reference)
+        return told
 
 
 def bench(
@@ -108,13 +142,17 @@ def bench(
     workers: int | None = None,
     progress: Progress | None = None,
     first_seed: int = 0,
+    reference: Mapping[str, float] = NOTHING,
 ) -> Bench:
     """Run the campaign with each optimiser over `seeds` seeds, in worker processes.
 
     names are kinds of optimisers, or entries of the campaign's `[bench]` section. A kind that is
     the campaign's own keeps the campaign's options; another runs on its defaults.
+    reference: of several objectives, values that hypervolumes are measured from; what is not given
+    lies a little behind the worst of the final fronts of all runs (see `benchmark_front`).
     Raises CampaignError: unknown name, real hardware, an instrument without truth.
     """
+    benchmark_front.check_reference(campaign, reference)
     texts = {name: _variant(campaign, name) for name in dict.fromkeys(names)}
     _fit_for_bench(campaign)
     tasks = [
@@ -124,7 +162,11 @@ def bench(
     ]
     results = _run_all(tasks, workers or os.cpu_count() or 1, progress)
     runs = {name: [results[(name, first_seed + seed)] for seed in range(seeds)] for name in texts}
-    return Bench(campaign.name, seeds, runs)
+    if len(campaign.objectives) == 1:
+        return Bench(campaign.name, seeds, runs)
+    fronts = [run[-1].front for found in runs.values() for run in found]
+    corner = benchmark_front.reference(campaign.objectives, fronts, reference)
+    return Bench(campaign.name, seeds, runs, campaign.objectives, corner)
 
 
 def _run_all(
@@ -175,19 +217,23 @@ def run_one(task: Task) -> list[Checkpoint]:
     here = {"seed": task.seed, "execution.kind": "inline", "execution.address": None}
     campaign = parse(task.text, task.files, {**here, **_unattended(parse(task.text, task.files))})
     told: list[Told] = []
+    several = len(campaign.objectives) > 1
 
     def listen(events: Sequence[Event], state: CampaignState) -> None:
         if any(isinstance(event.body, Recommended) for event in events):
             assert state.recommendation is not None
             setting = state.recommendation.parameters
-            told.append(Told(state.ended, setting, state.cost.instrument_hours))
+            known = benchmark_front.measured(state) if several else ()
+            told.append(Told(state.ended, setting, state.cost.instrument_hours, known))
 
     with Store.open("sqlite://") as store:
         campaign_id = create(store, campaign)
         with engine(store, campaign_id, listener=listen, growth=0.0) as runner:
             runner.run()
-            truths = _truths(campaign, runner.lab.stations, told)
-            return _checkpoints(runner.state, told, truths)
+            line = runner.lab.line()
+            truths = _truths(campaign, line, told)
+            fronts = _fronts(campaign, line, told) if several else [()] * len(told)
+            return _checkpoints(runner.state, told, truths, fronts)
 
 
 def _unattended(campaign: Campaign) -> dict[str, str]:
@@ -199,15 +245,22 @@ def _unattended(campaign: Campaign) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A recommendation: how many trials had ended, and the instrument-hours they had used."""
+    """A recommendation: how many trials had ended, and the instrument-hours they had used.
+
+    measured: of several objectives, the settings of which all were known.
+    """
 
     ended: int
     setting: Setting
     instrument_hours: float
+    measured: tuple[Setting, ...] = ()
 
 
 def _checkpoints(
-    state: CampaignState, told: Sequence[Told], truths: Sequence[float]
+    state: CampaignState,
+    told: Sequence[Told],
+    truths: Sequence[float],
+    fronts: Sequence[benchmark_front.Points],
 ) -> list[Checkpoint]:
     total, batch = len(state.history.trials), state.campaign.instrument.channels
     wanted = list(range(batch, total + 1, batch))
@@ -216,7 +269,7 @@ def _checkpoints(
     points = []
     for trials in wanted:
         at = next((i for i, one in enumerate(told) if one.ended >= trials), len(told) - 1)
-        points.append(Checkpoint(trials, truths[at], told[at].instrument_hours))
+        points.append(Checkpoint(trials, truths[at], told[at].instrument_hours, fronts[at]))
     return points
 
 
@@ -227,6 +280,15 @@ def _truths(campaign: Campaign, line: Mapping[str, Station], told: Sequence[Told
     if values is None or None in values:
         raise CampaignError([_untrue(campaign)])
     return [value for value in values if value is not None]
+
+
+def _fronts(
+    campaign: Campaign, line: Mapping[str, Station], told: Sequence[Told]
+) -> list[benchmark_front.Points]:
+    fronts = benchmark_front.true_fronts(campaign, line, [one.measured for one in told])
+    if fronts is None:
+        raise CampaignError([_untrue(campaign)])
+    return fronts
 
 
 def _untrue(campaign: Campaign) -> str:
@@ -270,9 +332,14 @@ def _names(campaign: Campaign) -> list[str]:
 
 
 def _average(column: Sequence[Checkpoint]) -> Round:
-    n = len(column)
-    mean = math.fsum(point.true_value for point in column) / n
-    spread = math.fsum((point.true_value - mean) ** 2 for point in column)
-    sem = math.sqrt(spread / (n - 1) / n) if n > 1 else 0.0
-    hours = math.fsum(point.instrument_hours for point in column) / n
+    mean, sem = _mean([point.true_value for point in column])
+    hours = math.fsum(point.instrument_hours for point in column) / len(column)
     return Round(column[0].trials, mean, sem, hours)
+
+
+def _mean(values: Sequence[float]) -> tuple[float, float]:
+    """The mean and its standard error."""
+    n = len(values)
+    mean = math.fsum(values) / n
+    spread = math.fsum((value - mean) ** 2 for value in values)
+    return mean, math.sqrt(spread / (n - 1) / n) if n > 1 else 0.0

@@ -1,10 +1,11 @@
-"""What the check of a recommendation found: predicted values against those of another instrument."""
+"""What the check of a recommendation found: values believed against values measured."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from campaigns.objective import OutcomeConstraint
 from campaigns.records import Estimate, Purpose, Setting, Trial
@@ -90,3 +91,38 @@ def _comparisons(
         if metric in trial.outcomes:
             value = trial.outcomes[metric].mean
             yield Comparison(metric, estimate.unit, estimate.mean, value, spec.tolerance)
+
+
+def check_object(state: CampaignState) -> dict[str, Any] | None:
+    """The check as JSON; None where the campaign has none or it is not over."""
+    found, spec = checks(state), state.campaign.recommend.check
+    if not found or spec is None:
+        return None
+    return {
+        "instrument": spec.kind,
+        "tolerance": spec.tolerance,
+        "agree": sum(check.agrees for check in found),
+        "settings": [
+            {
+                "trial": check.trial,
+                "parameters": dict(check.parameters),
+                "agrees": check.agrees,
+                "objectives": {one.metric: _compared(one) for one in check.comparisons},
+                "broken": [constraint.metric for constraint in check.broken],
+                "reason": check.reason,
+            }
+            for check in found
+        ],
+    }
+
+
+def _compared(one: Comparison) -> dict[str, Any]:
+    """JSON has no infinity: a difference from nothing is null."""
+    difference = one.difference if math.isfinite(one.difference) else None
+    return {
+        "believed": one.predicted,
+        "measured": one.measured,
+        "difference": difference,
+        "agrees": one.agrees,
+        "unit": one.unit,
+    }

@@ -18,6 +18,7 @@ from campaigns.records import (
     TrialState,
     Value,
 )
+from loop.checking import check_object
 from loop.history import Key
 from loop.reporting.constraints import constrained
 from loop.reporting.repeats import remeasured
@@ -96,6 +97,9 @@ def _recommendation(state: CampaignState) -> dict[str, Any] | None:
             }
             for one in kept
         }  # fmt: skip
+    checked = check_object(state)
+    if checked is not None:
+        told["check"] = checked
     fresh = remeasured(state)
     if fresh is not None:
         objective, mean = fresh

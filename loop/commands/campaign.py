@@ -76,7 +76,7 @@ def _verdict(campaign: Any) -> str:
     goals = ", ".join(f"{goal.goal} {goal.metric}" for goal in campaign.objectives)
     return (
         f"{campaign.name} is sound: {size}, {goals}, by {campaign.optimizer.kind} "
-        f"on {in_words(campaign.steps)}"
+        f"on {in_words(campaign.instruments)}"
     )
 
 

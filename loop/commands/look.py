@@ -114,7 +114,7 @@ def export(
     store: StoreUrl = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """Write trials, observations, predictions and events as CSV, with the campaign file."""
+    """Write trials, observations, predictions, events and a front as CSV, with the campaign."""
     from loop.reporting.tables import export_to
 
     with reading(store) as opened:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from campaigns.records import FailureKind
 from campaigns.steps import in_words
+from loop.commands.check_sheet import check_sheet
 from loop.commands.console import table
+from loop.commands.front_sheet import Foldable, FrontSheet
 from loop.reporting.constraints import bounds_text, constrained, nothing_recommended
 from loop.summary import (
     failures,
@@ -14,11 +16,9 @@ from loop.summary import (
     ordered,
     outdated,
     parameter_units,
-    setting_text,
     standings,
     unit_of,
     value_text,
-    worth,
 )
 from loop.waiting import in_words as waiting_text
 
@@ -44,7 +44,8 @@ def whole(
     if tally.amended:
         parts.append(f"by hand  {tally.amended}")
     parts += ["", *recommendation(told, state), *_hint(told, state, resume)]
-    parts += [_cost(told), "", *_settings(state), *_failures(state, tally)]
+    ranked = [] if FrontSheet.of(state) is not None else _settings(state)
+    parts += [_cost(told), "", *ranked, *_failures(state, tally)]
     return [*parts, f"head     {told['head']}", f"store    {told['store']}"]
 
 
@@ -73,7 +74,7 @@ def _status(told: dict[str, Any], state: CampaignState) -> str:
     why = f" ({told['reason']})" if told["reason"] else ""
     return (
         f"{told['campaign']}  {told['status']}{why}\n"
-        f"goal     {goals}, by {campaign.optimizer.kind} on {in_words(campaign.steps)}, "
+        f"goal     {goals}, by {campaign.optimizer.kind} on {in_words(campaign.instruments)}, "
         f"seed {campaign.seed}\n"
         f"trials   {trials}{waits}"
     )
@@ -101,9 +102,8 @@ def recommendation(told: dict[str, Any], state: CampaignState) -> list[Renderabl
         table("", ("objective", ">mean", ">interval", ">level", "unit"), estimates),
     ]
     parts += _constraints(state)
-    if found.get("front"):
-        parts.append(_front(found["front"], state))
-    return parts
+    front = FrontSheet.of(state)
+    return [*parts, *([] if front is None else [front]), *check_sheet(state)]
 
 
 def _constraints(state: CampaignState) -> list[RenderableType]:
@@ -115,28 +115,6 @@ def _constraints(state: CampaignState) -> list[RenderableType]:
     ]  # fmt: skip
     columns = ("constraint", ">mean outcome", "unit", ">trials", "wanted", "")
     return [table("", columns, rows)] if rows else []
-
-
-def _front(front: list[dict[str, Any]], state: CampaignState) -> RenderableType:
-    objectives = state.campaign.objectives
-    first = objectives[0].metric
-
-    def rank(point: dict[str, Any]) -> float:
-        return worth(state, point["objectives"][first]["mean"] or 0.0)
-
-    rows = [
-        (
-            setting_text(state, point["parameters"]),
-            *(_interval(point["objectives"][objective.metric]) for objective in objectives),
-        )
-        for point in sorted(front, key=rank, reverse=True)
-    ]
-    heads = [f">{objective.metric}{_bracketed(objective.unit)}" for objective in objectives]
-    return table("Trade-offs", ("setting", *heads), rows)
-
-
-def _interval(one: dict[str, Any]) -> str:
-    return f"{number(one['mean'])} [{number(one['lower'])}, {number(one['upper'])}]"
 
 
 def _cost(told: dict[str, Any]) -> str:
@@ -162,22 +140,31 @@ def _settings(state: CampaignState) -> list[RenderableType]:
     units, names = parameter_units(state), list(ordered(state, found[0].parameters))
     best = state.recommendation
     chosen = None if best is None else state.history.key(best.parameters)
-    rows = [
-        (
-            *(value_text(one.parameters[name]) for name in names),
-            number(one.mean),
-            f"{number(min(one.values))} to {number(max(one.values))}"
-            if len(one.values) > 1 else "",
-            str(len(one.values)),
-            str(one.measured),
-            "recommended" if state.history.key(one.parameters) == chosen else "",
-        )
-        for one in found[:TOP]
-    ]  # fmt: skip
-    heads = [f">{name}{_bracketed(units.get(name, '1'))}" for name in names]
-    metric = f">{objective.metric}{_bracketed(objective.unit)}"
-    columns = (*heads, metric, ">range", ">trials", ">measured", "")
-    return [table(f"Best settings of {len(found)} by mean outcome", columns, rows)]
+    shown = found[:TOP]
+    parameters = [
+        [
+            f"{name}{_bracketed(units.get(name, '1'))}",
+            *(value_text(one.parameters[name]) for one in shown),
+        ]
+        for name in names
+    ]
+    ranges = [
+        f"{number(min(one.values))} to {number(max(one.values))}" if len(one.values) > 1 else ""
+        for one in shown
+    ]
+    outcomes = [
+        [f"{objective.metric}{_bracketed(objective.unit)}", *(number(one.mean) for one in shown)],
+        ["range", *ranges],
+        ["trials", *(str(len(one.values)) for one in shown)],
+        ["measured", *(str(one.measured) for one in shown)],
+    ]
+    marks = ["recommended" if state.history.key(one.parameters) == chosen else "" for one in shown]
+    title = f"Best settings of {len(found)} by mean outcome"
+    columns = [*parameters, *outcomes]
+    rows = zip(*(column[1:] for column in columns), marks, strict=True)
+    wide = table(title, [*(f">{column[0]}" for column in columns), ""], rows)
+    numbers = [str(i + 1) for i in range(len(shown))]
+    return [Foldable(wide, FrontSheet(title, numbers, outcomes, parameters, marks))]
 
 
 def _bracketed(unit: str) -> str:

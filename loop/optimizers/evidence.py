@@ -72,7 +72,7 @@ def single_objective(campaign: Campaign) -> Objective:
     if len(campaign.objectives) != 1:
         raise CampaignError(
             [f"optimizer.kind: '{kind}' takes one objective, not {len(campaign.objectives)}; "
-             "'bo' takes several"]
+             "'bo' and 'nsga2' take several"]
         )  # fmt: skip
     objective = campaign.objectives[0]
     if objective.point is not None:

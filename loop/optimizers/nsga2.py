@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
-from campaigns.records import Estimate, Proposal, Recommendation, TrialState
-from loop.optimizers.base import NothingToRecommend
+from campaigns.records import Proposal, Recommendation, TrialState
 from loop.optimizers.candidates import Answer
-from loop.optimizers.front import knee
-from loop.optimizers.nsga2_evidence import Measured
+from loop.optimizers.measured import Measured
 from loop.optimizers.nsga2_variation import Child, Variation
+from loop.optimizers.recommending_front import observed_front
 from loop.optimizers.sobol import spread
 from loop.optimizers.swarm_landing import Landing
 
@@ -52,28 +49,8 @@ class Nsga2(Variation):
         return answer.complete(campaign.space)
 
     def recommend(self, campaign: Campaign, history: History) -> Recommendation:
-        """The knee of the front of mean outcomes, without a model; see `Optimizer.recommend`.
-
-        Only settings that were tried are considered. Where all break an outcome constraint, the
-        one that breaks them least is recommended. Raises NothingToRecommend until one setting has
-        an outcome of every objective.
-        """
-        measured = Measured.of(campaign, history)
-        front = measured.front()
-        if not front:
-            raise NothingToRecommend("no setting has an outcome of every objective yet")
-        best = front[knee(measured.utility[front])]
-        several = len(campaign.objectives) > 1
-        return Recommendation(
-            parameters=dict(measured.settings[best]),
-            objectives=_estimates(campaign, measured, best),
-            front=tuple(
-                (dict(measured.settings[i]), _estimates(campaign, measured, i))
-                for i in front
-                if several
-            ),
-            trial=measured.latest[best],
-        )
+        """The knee of the front of mean outcomes, without a model; see `observed_front`."""
+        return observed_front(campaign, history)
 
     def _breed(
         self,
@@ -135,13 +112,3 @@ def _lineage(
 def _generation(trial: Trial, campaign: Campaign) -> int:
     mine = trial.author == campaign.optimizer.kind
     return int(trial.meta[GENERATION]) if mine and GENERATION in trial.meta else 0
-
-
-def _estimates(campaign: Campaign, measured: Measured, place: int) -> Mapping[str, Estimate]:
-    level = campaign.recommend.level
-    z = NormalDist().inv_cdf(0.5 + level / 2.0)
-    found = {}
-    for i, objective in enumerate(campaign.objectives):
-        mean, half = float(measured.means[place, i]), z * float(measured.sds[place, i])
-        found[objective.metric] = Estimate(mean, mean - half, mean + half, level, objective.unit)
-    return found

@@ -16,7 +16,7 @@ from loop.optimizers.gaussian_process import Array
 
 if TYPE_CHECKING:
     from campaigns.space import Space
-    from loop.optimizers.nsga2_evidence import Measured
+    from loop.optimizers.measured import Measured
 
 LARGEST_ETA = 1000.0  # beyond it children differ from their parents by rounding only
 

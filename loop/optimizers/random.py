@@ -9,6 +9,7 @@ from campaigns.records import Proposal, Recommendation, Setting
 from loop.optimizers.candidates import Answer, fill
 from loop.optimizers.gaussian_model import GaussianModel
 from loop.optimizers.recommending import best_observed, by_posterior_mean
+from loop.optimizers.recommending_front import observed_front
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +39,10 @@ class RandomSearch:
         return answer.complete(campaign.space)
 
     def recommend(self, campaign: Campaign, history: History) -> Recommendation:
-        """The best setting; see `loop.optimizers.base.Optimizer`."""
+        """The best setting, or the measured front of several objectives; see
+        `loop.optimizers.base.Optimizer`."""
+        if len(campaign.objectives) > 1:
+            return observed_front(campaign, history)
         if self.recommend_by == "best_observed":
             return best_observed(campaign, history)
         return by_posterior_mean(campaign, history, GaussianModel())

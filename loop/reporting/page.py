@@ -12,9 +12,21 @@ from typing import TYPE_CHECKING, Any
 from campaigns.campaign import FailureRule
 from campaigns.records import FailureKind, Purpose, Setting
 from campaigns.steps import in_words
-from loop.reporting import curves, effects, learning, outcomes, paths, timeline, tradeoffs
+from loop.checking import check_object
+from loop.reporting import (
+    curves,
+    effects,
+    hypervolume,
+    learning,
+    outcomes,
+    parallel,
+    paths,
+    timeline,
+    tradeoffs,
+)
 from loop.reporting.calibration import Calibration, label
 from loop.reporting.constraints import bounds_text, constrained, nothing_recommended
+from loop.reporting.front_page import front_section
 from loop.reporting.identified import Identified, identified
 from loop.reporting.influence import influences
 from loop.reporting.record import Line, Record, Truth
@@ -29,7 +41,6 @@ from loop.summary import (
     unit_of,
     value_text,
     with_error,
-    worth,
 )
 
 if TYPE_CHECKING:
@@ -64,7 +75,7 @@ def html(record: Record, truth: Truth | None) -> str:
     environment.filters["with_error"] = with_error
     script = _asset("report.js")
     heads, rows = trial_table(record)
-    calibration = Calibration.of(record)
+    calibration, growth = Calibration.of(record), hypervolume.growth(record)
     page: str = environment.get_template("report.html").render(
         style=_trusted(_asset("report.css")),
         script=_trusted(script),
@@ -76,8 +87,8 @@ def html(record: Record, truth: Truth | None) -> str:
         recommendation=_recommendation(record, truth),
         nothing=nothing_recommended(record.state),
         outdated=bool(record.tally.amended) and outdated(record.state) and not record.state.over,
-        front=_front(record),
-        figures=_figures(record, truth, calibration),
+        front=front_section(record, growth),
+        figures=_figures(record, truth, calibration, growth),
         calibration=_calibration(calibration),
         identified=_identified(record),
         influences=_influences(record),
@@ -90,7 +101,7 @@ def html(record: Record, truth: Truth | None) -> str:
         heads=heads,
         rows=rows,
         provenance=_provenance(record),
-        instruments=in_words(record.campaign.steps),
+        instruments=in_words(record.campaign.instruments),
         channels=_channels(record),
     )
     return page
@@ -98,7 +109,7 @@ def html(record: Record, truth: Truth | None) -> str:
 
 def _channels(record: Record) -> str:
     """How many places trials were run in: `8 channels`."""
-    total = sum(step.instrument.channels for step in record.campaign.steps)
+    total = sum(step.instrument.channels for step in record.campaign.instruments)
     return f"{total} channel{'s' * (total != 1)}"
 
 
@@ -123,13 +134,18 @@ def _policy(script: str) -> str:
 
 
 def _figures(
-    record: Record, truth: Truth | None, calibration: Calibration | None
+    record: Record,
+    truth: Truth | None,
+    calibration: Calibration | None,
+    growth: hypervolume.Growth | None,
 ) -> dict[str, Markup]:
     made = {
         "best": learning.best_so_far(record, truth),
         "regret": learning.regret(record, truth),
         "check": outcomes.predicted_against_measured(record),
         "front": tradeoffs.front(record),
+        "hypervolume": hypervolume.over_cost(record, growth),
+        "parallel": parallel.parallel(record),
         "space": outcomes.over_parameters(record),
         "target": "" if calibration is None else curves.measured_against_simulated(calibration),
         "swarm": paths.swarm(record),
@@ -154,6 +170,7 @@ def _recommendation(record: Record, truth: Truth | None) -> dict[str, Any] | Non
             for objective in record.campaign.objectives
         ],
         "constraints": [(one, bounds_text(one.constraint)) for one in constrained(record.state)],
+        "check": check_object(record.state),
         "true": None if truth is None else truth.recommended[-1],
     }
 
@@ -164,30 +181,6 @@ def _parameters(record: Record, setting: Setting) -> list[tuple[str, str, str]]:
         (name, value_text(value), unit_of(units.get(name, "1")).strip())
         for name, value in ordered(record.state, setting).items()
     ]
-
-
-def _front(record: Record) -> dict[str, Any]:
-    """The trade-offs of several objectives, by the first of them; no rows where there are none."""
-    found, objectives = record.state.recommendation, record.campaign.objectives
-    if found is None or not found.front:
-        return {"rows": []}
-    state, space = record.state, record.campaign.space
-    units, key = parameter_units(state), space.key(found.parameters)
-    first = objectives[0].metric
-    front = sorted(found.front, key=lambda one: worth(state, one[1][first].mean), reverse=True)
-    return {
-        "parameters": [_head(name, units[name]) for name in ordered(state, found.parameters)],
-        "objectives": [_head(one.metric, one.unit) for one in objectives],
-        "rows": [
-            {
-                "point": [value_text(value) for value in ordered(state, setting).values()],
-                "estimates": [estimates[one.metric] for one in objectives],
-                "chosen": space.key(setting) == key,
-            }
-            for setting, estimates in front
-        ],
-        "level": found.front[0][1][first].level,
-    }
 
 
 def _head(name: str, unit: str) -> str:

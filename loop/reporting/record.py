@@ -79,6 +79,7 @@ class Moment:
     best: float | None
     recommendation: Recommendation | None = None  # given just then
     hours: float = 0.0
+    ended: int | None = None  # the trial that was over just then
 
 
 @dataclass
@@ -177,7 +178,7 @@ class _Reader:
                 self._close(body, str(body.state))
                 self._lost[body.trial] = body.hours
                 self._line(body.trial).ended = body.time
-                self._moment()
+                self._moment(ended=body.trial)
             case Resolved(verdict="adopt") as body:
                 self._take_back(body.trial)
             case Recommended() as body:
@@ -207,12 +208,14 @@ class _Reader:
         self._open[number] = run.start, run.step
         self._line(number).hours -= self._lost.pop(number, 0.0)
 
-    def _moment(self, recommendation: Recommendation | None = None) -> None:
+    def _moment(
+        self, recommendation: Recommendation | None = None, ended: int | None = None
+    ) -> None:
         state = self._state
         best = None if state.stall.best is None else state.stall.best * self._sign
         if self._metric_is_a_distance():
             best = None
-        self.moments.append(Moment(state.time, state.ended, best, recommendation))
+        self.moments.append(Moment(state.time, state.ended, best, recommendation, ended=ended))
 
     def _metric_is_a_distance(self) -> bool:
         """The best value seen is kept signed; towards one value aimed at that says nothing."""
@@ -303,7 +306,8 @@ def truth_of(record: Record) -> Truth | None:
     try:
         objective = campaign.objectives[0]
         with opened(campaign, SimulatedClock()) as instruments:
-            line = stations(campaign, instruments)
+            known = stations(campaign, instruments)
+            line = {step.name: known[step.name] for step in campaign.steps}  # no cheaper fidelity
             found = true_values(line, objective, [*asked, *everything])
     except (ValueError, KeyError):  # the instrument's options or table do not fit this release
         return None

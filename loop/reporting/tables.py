@@ -10,6 +10,7 @@ from typing import Any
 
 from campaigns.records import Outcome, Prediction
 from loop.events import Corrected, Observed, Predicted
+from loop.reporting.front import believed, recommended, tried
 from loop.reporting.record import Line, Record, read
 from loop.store.store import Store
 from loop.summary import number, outcome_text, parameter_units, value_text
@@ -55,7 +56,7 @@ def _row(line: Line, names: Sequence[str], others: Sequence[str]) -> list[Cell]:
     state = str(trial.state) + (" (excluded)" if trial.excluded else "")
     return [
         _count(trial.number),
-        _text(str(trial.purpose)),
+        _text(f"{trial.purpose} on {trial.fidelity}" if trial.fidelity else str(trial.purpose)),
         *(_value(trial.parameters.get(name)) for name in names),
         _text(state),
         _predicted(line.prediction),
@@ -121,6 +122,8 @@ def export_to(store: Store, campaign_id: str, folder: Path) -> tuple[str, dict[s
         "predictions.csv": _write(folder / "predictions.csv", *_predictions(events)),
         "events.csv": _write(folder / "events.csv", *_events(events)),
     }
+    if len(record.campaign.objectives) > 1:
+        rows["front.csv"] = _write(folder / "front.csv", *_front(record))
     return record.state.head, rows
 
 
@@ -145,13 +148,13 @@ def _write(path: Path, heads: Row, rows: Iterable[Row]) -> int:
 def _trials(record: Record) -> tuple[Row, Iterable[Row]]:
     names = _parameters(record)
     heads = ("trial", "purpose", "author", "batch", *names, "state", "excluded", "attempts",
-             "started_s", "ended_s", "hours", "failure", "failure_reason")  # fmt: skip
+             "started_s", "ended_s", "hours", "failure", "failure_reason", "fidelity")  # fmt: skip
     return heads, (
         (
             line.trial.number, line.trial.purpose, line.trial.author, line.trial.batch,
             *(line.trial.parameters.get(name, "") for name in names), line.trial.state,
             line.trial.excluded, line.trial.attempt, line.started, line.ended, line.hours,
-            *_failure(line),
+            *_failure(line), line.trial.fidelity,
         )
         for line in record.lines.values()
     )  # fmt: skip
@@ -184,6 +187,32 @@ def _predictions(events: Sequence[Any]) -> tuple[Row, Iterable[Row]]:
         for seq, one in told
     )
     return ("seq", "time_s", "trial", "attempt", *fields), rows
+
+
+def _front(record: Record) -> tuple[Row, Iterable[Row]]:
+    """The front by the model, with the mean outcomes of the trials of its settings."""
+    state, names = record.state, _parameters(record)
+    metrics = [one.metric for one in record.campaign.objectives]
+    heads = [
+        *(f"{m}{part}" for m in metrics for part in ("", "_lower", "_upper", "_measured")),
+        "level", "trials", *names, "recommended",
+    ]  # fmt: skip
+    key = state.history.key
+    known = {key(one.parameters): one for one in tried(state)}
+    rows = []
+    for setting, told in believed(state):
+        found = known.get(key(setting))
+        means = [""] * len(metrics) if found is None else found.values
+        values = [
+            value
+            for metric, mean in zip(metrics, means, strict=True)
+            for value in (told[metric].mean, told[metric].lower, told[metric].upper, mean)
+        ]
+        trials = " ".join(map(str, found.trials)) if found is not None else ""
+        told_of = (setting.get(name, "") for name in names)
+        level = told[metrics[0]].level
+        rows.append((*values, level, trials, *told_of, recommended(state, setting)))
+    return heads, rows
 
 
 def _events(events: Sequence[Any]) -> tuple[Row, Iterable[Row]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from campaigns.campaign import CampaignError
+from campaigns.campaign import Campaign, CampaignError, parse
 from loop.benchmark import bench
 from tests.loop.laboratory import charging, hill
 
@@ -58,3 +58,89 @@ def test_named_alternatives_of_the_campaign_compete_with_their_own_options():
 def test_a_campaign_with_early_prediction_can_be_benched():
     outcome = bench(charging(), ["gp_ucb"], seeds=2, workers=2)
     assert all(r.true_value > 400 for r in outcome.rounds("gp_ucb"))
+
+
+TRADE = """\
+name = "trade"
+seed = 2
+[space.parameters]
+x = {{ choices = [1, 2, 3, 4, 5, 6] }}
+[[objectives]]
+metric = "up"
+goal = "maximize"
+unit = "mm"
+[[objectives]]
+metric = "{second}"
+goal = "{goal}"
+[[constraints]]
+metric = "wear"
+at_most = 0.55
+[optimizer]
+kind = "nsga2"
+[instrument]
+kind = "table"
+channels = 2
+[instrument.options]
+file = "trade.csv"
+parameters = {{ x = "x" }}
+hours = 1
+[instrument.options.metrics]
+up = {{ column = "up", unit = "mm", noise_sd = 0.4 }}
+down = {{ column = "down", noise_sd = 0.4 }}
+loss = {{ column = "loss", noise_sd = 0.4 }}
+wear.column = "wear"
+[budget]
+trials = 6
+"""
+
+
+def trade(second: str = "down", goal: str = "maximize") -> Campaign:
+    """Six settings, all but the last allowed: (1, 5), (2, 4), … (5, 1) with unit steps."""
+    rows = "".join(f"{x},{x},{6 - x},{x - 6},{x / 10}\n" for x in range(1, 7))
+    text = TRADE.format(second=second, goal=goal)
+    return parse(text, {"trade.csv": ("x,up,down,loss,wear\n" + rows).encode()})
+
+
+@pytest.mark.parametrize(
+    ("second", "goal", "sign"), [("down", "maximize", 1), ("loss", "minimize", -1)]
+)
+def test_hypervolumes_are_those_of_the_true_values_of_what_was_measured(
+    second: str, goal: str, sign: int
+) -> None:
+    outcome = bench(trade(second, goal), ["nsga2"], seeds=2, workers=1)
+    # the front runs from 1 to 5 in both: its worst is 1, a tenth of its range 0.4
+    assert outcome.reference == pytest.approx({"up": 0.6, second: sign * 0.6})
+    told = outcome.as_dict()
+    assert set(told) == {"campaign", "seeds", "optimizers", "reference"}
+    found = told["optimizers"]["nsga2"]
+    assert set(found) == {"rounds", "values", "hypervolume"}
+    assert set(found["rounds"][0]) == {"trials", "true_value", "sem", "instrument_hours"}
+    whole = sum((x - 0.6 - max(0.0, x - 1.6)) * (6 - x - 0.6) for x in (1, 2, 3, 4, 5))
+    for run in found["hypervolume"]:
+        assert len(run) == len(found["rounds"])
+        assert run == sorted(run)
+        assert run[-1] == pytest.approx(whole)
+    rounds = outcome.growth("nsga2")
+    assert rounds[-1][1:] == pytest.approx((whole, 0.0))
+
+
+def test_a_reference_point_can_be_given() -> None:
+    outcome = bench(trade(), ["nsga2"], seeds=1, workers=1, reference={"up": 0.0, "down": 0.0})
+    assert outcome.hypervolumes("nsga2")[0][-1] == pytest.approx(15.0)  # stairs of 5 + 4 + … + 1
+    half = bench(trade(), ["nsga2"], seeds=1, workers=1, reference={"up": 0.0})
+    assert half.reference == pytest.approx({"up": 0.0, "down": 0.6})
+
+
+def test_a_reference_point_of_something_else_is_refused() -> None:
+    with pytest.raises(CampaignError, match="did you mean 'down'"):
+        bench(trade(), ["nsga2"], seeds=1, workers=1, reference={"dwon": 0.0})
+    with pytest.raises(CampaignError, match="several objectives"):
+        bench(hill(), ["random"], seeds=1, workers=1, reference={"value": 0.0})
+
+
+def test_where_nothing_measured_is_allowed_nothing_is_dominated() -> None:
+    text = trade().text.replace("at_most = 0.55", "at_most = 0.05")
+    campaign = parse(text, trade().files)
+    outcome = bench(campaign, ["nsga2"], seeds=1, workers=1)
+    assert outcome.reference == {}
+    assert outcome.hypervolumes("nsga2") == [[0.0, 0.0, 0.0]]

@@ -27,8 +27,8 @@ from loop.history import History
 from loop.optimizers import registry
 from loop.optimizers.base import NothingToRecommend
 from loop.optimizers.hypervolume import hypervolume
+from loop.optimizers.measured import Measured
 from loop.optimizers.nsga2 import Nsga2
-from loop.optimizers.nsga2_evidence import Measured
 from loop.replay import verify
 from loop.store.store import Store
 from tests.loop.laboratory import hill, run
