@@ -24,16 +24,14 @@ def check_sheet(state: CampaignState) -> list[RenderableType]:
     shown = [found[0], *(check for check in found[1:] if not check.agrees)][:MOST]
     rows = [row for check in shown for row in _rows(check, first=check is found[0])]
     columns = ("setting", "objective", ">believed", ">measured", "unit", ">difference", "")
-    agree = sum(check.agrees for check in found)
-    line = (
-        f"{agree} of {len(found)} settings agree within {spec.tolerance:.3g} of the believed value"
-    )
+    share = f"{sum(check.agrees for check in found)} of {len(found)} settings"
+    line = f"{share} agree within {spec.tolerance:.3g} of the value believed"
     return [table(f"Checked on {spec.kind}", columns, rows), line, ""]
 
 
 def _rows(check: Check, *, first: bool) -> list[tuple[str, ...]]:
     name = "recommended" if first else f"front, trial {check.trial}"
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             name,
             one.metric,
