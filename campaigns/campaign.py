@@ -229,7 +229,7 @@ def _tables(text: str) -> dict[str, Any]:
         raise CampaignError([f"not TOML: {error}"]) from None
 
 
-def _named_files(tables: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+def _named_files(tables: Mapping[str, Any] | list[Any]) -> Iterable[tuple[str, str]]:
     """Key and name of every file the campaign names: `file = "…"` in any table, and
     `start.results`."""
     stack: list[tuple[str, Any]] = [("", tables)]
@@ -252,7 +252,7 @@ def _given_files(overrides: Mapping[str, Any]) -> frozenset[str]:
         for path, value in overrides.items()
         if path.rpartition(".")[2] == "file" or path == "start.results"
     ]
-    tables = [value for value in overrides.values() if isinstance(value, dict)]
+    tables = [value for value in overrides.values() if isinstance(value, dict | list)]
     return frozenset([*found, *(name for table in tables for _, name in _named_files(table))])
 
 

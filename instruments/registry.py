@@ -14,6 +14,8 @@ TARGETS: Mapping[str, str] = {
     "table": "instruments.table:TableInstrument",
     "cycler.simulated": "instruments.cycler.simulated:SimulatedCycler",
     "cgmd": "instruments.cgmd.instrument:SlurrySimulation",
+    "p2d": "instruments.p2d.instrument:P2dModel",
+    "p2d.surrogate": "surrogates.electrode_instrument:ElectrodeSurrogate",
     "coater.simulated": "instruments.coater.simulated:SimulatedCoater",
     "coater.opcua": "instruments.coater.opcua:OpcUaCoater",
     "robot": "instruments.robot:Robot",

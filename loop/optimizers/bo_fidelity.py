@@ -38,7 +38,9 @@ def propose(
 
     Every stand-in first measures `initial` space-filling settings, and the instrument some of the
     same. From then on the setting is chosen by what the instrument is expected to gain there, and
-    measured by whatever explains most of what is not known of it per cost.
+    measured by whatever explains most of what is not known of it per cost. Stand-ins together never
+    cost more than the instrument: however the two should be shared out, half each is at most a
+    factor of two away.
     """
     desks = {name: Openings(campaign, history, name) for name in _sources(campaign)}
     proposals = list(_spread(options, desks, n, rng))
@@ -143,6 +145,7 @@ def _picked(
         anchors = ranked(model, campaign, history)[: options.starts]
         pool = widened(search, anchors, options.pool)
     expected = [trial.parameters for name in desks for trial in history.pending(name)]
+    spent = _spent(campaign, history)
     for _ in range(n):
         acquisition = _acquire(options, model, encoded(campaign, expected))
         function = acquisition.function
@@ -150,19 +153,29 @@ def _picked(
         setting = search.best(pool, acquisition.score, ascend)
         if setting is None:
             return
-        name, shares = _measured_by(model, desks, setting)
+        name, shares = _measured_by(model, desks, setting, spent)
         desks[name].take(setting)
+        spent[bool(name)] += campaign.cost(name)
         yield Proposal(dict(setting), AUTHOR, {"by": acquisition.name, "explains": shares}, name)
         expected.append(setting)
 
 
+def _spent(campaign: Campaign, history: History) -> dict[bool, float]:
+    """The cost of all trials asked for: of stand-ins (True) and of the instrument (False)."""
+    spent = {True: 0.0, False: 0.0}
+    for trial in history.trials.values():
+        spent[bool(trial.fidelity)] += campaign.cost(trial.fidelity)
+    return spent
+
+
 def _measured_by(
-    model: SourceModel, desks: Desks, setting: Setting
+    model: SourceModel, desks: Desks, setting: Setting, spent: Mapping[bool, float]
 ) -> tuple[str, dict[str, float]]:
     """What measures a setting, and the share that each stand-in would explain there.
 
     The instrument explains all that is not known of itself, for a cost of 1: a stand-in is worth it
-    where its share is larger than its cost, the one with most per cost.
+    where its share is larger than its cost, the one with most per cost, as long as stand-ins have
+    cost less than the instrument.
     """
     campaign = desks[""].campaign
     x = encoded(campaign, [setting])[0]
@@ -173,7 +186,8 @@ def _measured_by(
     }
     worth = {name: share / campaign.cost(name) for name, share in shares.items()}
     best = max(worth, key=lambda name: worth[name], default="")
-    return (best if best and worth[best] > 1.0 else ""), shares
+    affordable = best and spent[True] + campaign.cost(best) <= spent[False]
+    return (best if affordable and worth[best] > 1.0 else ""), shares
 
 
 def _acquire(options: BayesianOptimizer, model: SourceModel, pending: Array) -> Acquisition:

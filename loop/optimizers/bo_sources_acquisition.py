@@ -57,6 +57,7 @@ def _arguments(model: SourceModel, name: str, pending: Array) -> dict[str, Any]:
         given["best_f"] = float(evidence.utility(means)[meets, 0].max())
         return given
     given["X_baseline"] = torch.from_numpy(at(model.baseline(), TARGET))
+    given["prune_baseline"] = True  # settings that are surely not on the front cost time only
     if name == "log_nehvi":
         given["ref_point"] = torch.from_numpy(np.ascontiguousarray(model.reference()))
     return given

@@ -38,6 +38,26 @@ SMALLER = {
     " --set objectives.0.target.file=mine.csv --set 'instrument.options.rates=[5, 100]'" + FAST,
 }
 SLURRY = re.compile("cgmd|slurry")
+SMALLER |= {
+    "leyden run electrode-design": "leyden run electrode-design --set optimizer.kind=nsga2"
+    " --set budget.trials=6 --set instrument.options.mesh_points=10",
+    "leyden surrogate build p2d --samples 2000": "leyden surrogate build p2d --samples 160"
+    " --set mesh_points=10 --model random_forest --workers 1",
+    "leyden surrogate sensitivity p2d.surrogate": "leyden surrogate sensitivity p2d.surrogate"
+    " --n 64",
+    "leyden run electrode-design --set instrument.kind=p2d.surrogate"
+    " --set instrument.options.file=p2d.surrogate --set 'recommend.check={kind=\"p2d\"}'": (
+        "leyden run electrode-design --set optimizer.kind=sobol --set budget.trials=12"
+        " --set instrument.kind=p2d.surrogate --set instrument.options.file=p2d.surrogate"
+        " --set 'recommend.check={kind=\"p2d\"}'"
+    ),
+    'leyden run electrode-design --set \'fidelities=[{name="surrogate", kind="p2d.surrogate",'
+    ' cost=0.25, options={file="p2d.surrogate"}}]\' --set budget.cost=30': (
+        'leyden run electrode-design --set \'fidelities=[{name="surrogate",'
+        ' kind="p2d.surrogate", cost=0.25, options={file="p2d.surrogate"}}]\''
+        " --set optimizer.options.initial=4 --set budget.cost=5.5 --set budget.trials=10"
+    ),
+}
 RECORDED = "battery-fast-charging-optimization/data"
 
 

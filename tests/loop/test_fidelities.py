@@ -195,20 +195,41 @@ def test_a_stand_in_explains_less_where_it_was_asked_already(searched, model):
     assert told < elsewhere
 
 
+def test_where_a_stand_in_fails_the_instrument_is_believed_to_fail_too():
+    from loop.optimizers.bo_data import FEASIBLE
+    from loop.optimizers.bo_sources import fit, samples
+
+    known = [line for line in COARSE.splitlines() if not line.startswith(("4,", "5,"))]
+    files = {"hill.csv": TABLE.encode(), "coarse.csv": "\n".join(known).encode()}
+    with Store.open("sqlite://") as store:
+        state = restore(store, run(store, parse(foothill(budget="cost = 5").text, files)))
+    failed = [t for t in state.history.trials.values() if t.failure is not None]
+    assert failed
+    assert {trial.fidelity for trial in failed} == {"coarse"}
+    told = samples(state.campaign, state.history)
+    assert told[-1].metric == FEASIBLE
+    assert (told[-1].y <= 0).sum() >= len(failed)  # 0: the instrument did what the stand-in did not
+    with fenced(1):
+        model = fit(state.campaign, told)
+        means, _ = model.moments(np.array([[0.2, 0.5], [1.0, 0.75]]))  # a = 1 and a = 5
+    assert means[0, -1] > 0.5
+    assert means[1, -1] < 0.2
+
+
 def test_the_kernel_is_the_sum_it_claims_and_positive():
     import torch
 
-    from loop.optimizers.bo_sources_kernel import SourcesKernel
+    from loop.optimizers.bo_sources_kernel import sources_kernel
 
     with fenced(5):
-        kernel = SourcesKernel(3, 2)
+        kernel = sources_kernel(3, 2).double()
         points = torch.rand(40, 4, dtype=torch.float64)
         points[:, -1] = torch.arange(40) % 3
         dense = kernel(points).to_dense().detach()
         diagonal = kernel(points, diag=True).detach()
     assert torch.allclose(dense.diagonal(), diagonal)
     assert torch.linalg.eigvalsh(dense).min() > -1e-9
-    shared = kernel.shared(points).to_dense().detach()
+    shared = kernel.kernels[0](points).to_dense().detach()
     assert torch.allclose(
         dense[0, 1:3], shared[0, 1:3]
     )  # sources 0, 1, 2: nothing but what is shared
