@@ -25,7 +25,7 @@ def check_sheet(state: CampaignState) -> list[RenderableType]:
     rows = [row for check in shown for row in _rows(check, first=check is found[0])]
     columns = ("setting", "objective", ">believed", ">measured", "unit", ">difference", "")
     share = f"{sum(check.agrees for check in found)} of {len(found)} settings"
-    line = f"{share} agree within {spec.tolerance:.3g} of the value believed"
+    line = f"{share} agree within {100 * spec.tolerance:g} % of the value believed"
     return [table(f"Checked on {spec.kind}", columns, rows), line, ""]
 
 
