@@ -14,7 +14,7 @@ from loop.optimizers.bo_openings import Openings, listing
 
 if TYPE_CHECKING:
     from campaigns.campaign import Campaign
-    from campaigns.records import Recommendation, Setting
+    from campaigns.records import Recommendation, Setting, Trial
     from loop.history import History
     from loop.optimizers.bo import BayesianOptimizer
     from loop.optimizers.bo_model import Acquisition
@@ -92,10 +92,16 @@ def _spread(
     for name in sorted(desks, key=lambda name: desks[name].campaign.cost(name)):
         desk = desks[name]
         wanted = options.outcomes_needed(desk.campaign) if name else own_first(desk.campaign)
-        asked = sum(trial.fidelity == name for trial in desk.history.trials.values())
+        asked = sum(_counts(trial, name) for trial in desk.history.trials.values())
         found = _filled(desks, name, min(missing, max(0, wanted - asked)), rng)
         missing -= len(found)
         yield from found
+
+
+def _counts(trial: Trial, name: str) -> bool:
+    """Whether a trial is one of the first part: of the instrument only what may teach something,
+    of stand-ins, which may fail wherever they are asked, every one."""
+    return trial.fidelity == name and (bool(name) or trial.failure is None)
 
 
 def _filled(desks: Desks, name: str, n: int, rng: np.random.Generator) -> list[Proposal]:

@@ -47,23 +47,6 @@ class Model:
         """The distinct settings of which the first objective is known, n x d."""
         return np.unique(self.evidence.series[self.evidence.objectives[0][0]].x, axis=0)
 
-    def reference(self) -> Array:
-        """The point that hypervolume is measured from: a little below the worst of the front.
-
-        The front is that of the posterior means at the measured settings, among those meeting the
-        outcome constraints where any does; scaled back by a tenth of its range (Ishibuchi et al.
-        2011). One value an objective, all to be maximised, standardised.
-        """
-        import torch
-        from botorch.utils.multi_objective.hypervolume import infer_reference_point
-
-        means, _ = self.moments(self.baseline())
-        meets = self.evidence.excess(means) <= 0
-        utility = self.evidence.utility(means[meets] if meets.any() else means)
-        front = torch.from_numpy(utility[non_dominated(utility)])
-        reference: Array = infer_reference_point(front, scale=0.1).numpy()
-        return reference
-
 
 class Gauge(Protocol):
     """What an acquisition function needs to know of a fitted model."""
@@ -90,6 +73,24 @@ class Acquisition:
             values = [self.function(chunk) for chunk in points.split(CHUNK)]
             scores: Array = torch.cat(values).numpy()
         return scores
+
+
+def reference(model: Gauge) -> Array:
+    """The point that hypervolume is measured from: a little below the worst of the front.
+
+    The front is that of the posterior means at the measured settings, among those meeting the
+    outcome constraints where any does; scaled back by a tenth of its range (Ishibuchi et al.
+    2011). One value an objective, all to be maximised, standardised.
+    """
+    import torch
+    from botorch.utils.multi_objective.hypervolume import infer_reference_point
+
+    means, _ = model.moments(model.baseline())
+    meets = model.evidence.excess(means) <= 0
+    utility = model.evidence.utility(means[meets] if meets.any() else means)
+    front = torch.from_numpy(utility[non_dominated(utility)])
+    found: Array = infer_reference_point(front, scale=0.1).numpy()
+    return found
 
 
 def fit(evidence: Evidence) -> Model:
@@ -148,7 +149,7 @@ def acquire(model: Model, choice: str, pending: Array) -> Acquisition:
         # Ax infers thresholds of its own from weights of several rows; ours see targets too
         objective_weights=weights if several else weights[:1],
         outcome_constraints=_outcome_constraints(evidence),
-        objective_thresholds=torch.from_numpy(model.reference()) if several else None,
+        objective_thresholds=torch.from_numpy(reference(model)) if several else None,
     )
     acquisition = AxAcquisition(
         surrogate=model.surrogate,

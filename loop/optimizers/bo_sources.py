@@ -24,7 +24,6 @@ from loop.optimizers.bo_data import (
     metrics,
 )
 from loop.optimizers.bo_model import CHUNK
-from loop.optimizers.front import non_dominated
 
 if TYPE_CHECKING:
     from campaigns.campaign import Campaign
@@ -155,18 +154,6 @@ class SourceModel:
     def baseline(self) -> Array:
         """The distinct settings that the instrument itself has measured, n x d."""
         return np.unique(self.evidence.series[self.evidence.objectives[0][0]].x, axis=0)
-
-    def reference(self) -> Array:
-        """The point that hypervolume is measured from; as in `bo_model.Model.reference`."""
-        import torch
-        from botorch.utils.multi_objective.hypervolume import infer_reference_point
-
-        means, _ = self.moments(self.baseline())
-        meets = self.evidence.excess(means) <= 0
-        utility = self.evidence.utility(means[meets] if meets.any() else means)
-        front = torch.from_numpy(utility[non_dominated(utility)])
-        reference: Array = infer_reference_point(front, scale=0.1).numpy()
-        return reference
 
     def share_explained(self, x: Array, source: int) -> float:
         """Which share of what is not known of the instrument's metrics at x (d) a trial of the

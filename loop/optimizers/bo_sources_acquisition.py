@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from loop.optimizers.bo_data import Array
-from loop.optimizers.bo_model import Acquisition, acquisition_class, acquisition_name, alone, gains
+from loop.optimizers.bo_model import (
+    Acquisition,
+    acquisition_class,
+    acquisition_name,
+    alone,
+    gains,
+    reference,
+)
 from loop.optimizers.bo_sources import TARGET, SourceModel, at
 
 if TYPE_CHECKING:
@@ -59,7 +66,7 @@ def _arguments(model: SourceModel, name: str, pending: Array) -> dict[str, Any]:
     given["X_baseline"] = torch.from_numpy(at(model.baseline(), TARGET))
     given["prune_baseline"] = True  # settings that are surely not on the front cost time only
     if name == "log_nehvi":
-        given["ref_point"] = torch.from_numpy(np.ascontiguousarray(model.reference()))
+        given["ref_point"] = torch.from_numpy(np.ascontiguousarray(reference(model)))
     return given
 
 
