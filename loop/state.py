@@ -111,9 +111,7 @@ class CampaignState:
         self.asked = 0  # trials that count against budget.trials
         self.outlay = 0.0  # what these cost, in trials of the instrument
         self.rounds = 0
-        self.ended = (
-            0  # trials of the instrument that are over or predicted, without training cells
-        )
+        self.ended = 0  # the instrument's trials that are over or predicted, no training cells
         self.exhausted = ""
         self.model = ""  # digest of the current early predictor
         self.training_proposed = False
@@ -343,7 +341,8 @@ class CampaignState:
         if self.history.trial(body.trial).purpose is not Purpose.TRAINING:
             self.ended += not predicted and self._own(body.trial)
             rejected = body.failure is not None and body.failure.kind is FailureKind.REJECTED
-            self.fruitless += self._vain(body.trial) and not rejected
+            vain = self._vain(body.trial) and not rejected and not self._checks(body)
+            self.fruitless += vain
             if _searched(self.history.trial(body.trial)) and body.attempt > 0:
                 self.stall.end(body.trial)
 

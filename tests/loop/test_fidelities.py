@@ -134,6 +134,7 @@ def test_a_check_that_fails_agrees_with_nothing():
     assert not check.agrees
     assert check.reason
     assert state.status == "finished"
+    assert state.fruitless == 0  # a check in vain says nothing of the search
 
 
 @pytest.mark.parametrize(
