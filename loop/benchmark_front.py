@@ -10,7 +10,8 @@ import numpy as np
 from campaigns.objective import Objective
 from campaigns.problems import CampaignError, unknown
 from campaigns.records import Setting
-from loop.reporting.front import Array, reference_point, undominated, utilities, value_at
+from loop.optimizers.front import non_dominated
+from loop.reporting.front import Array, reference_point, utilities, value_at
 from loop.state import CampaignState, goodness
 from loop.station import Station, true_values
 
@@ -76,7 +77,7 @@ def _front(
 ) -> Points:
     keys = [key for one in stage if (key := campaign.space.key(one)) in kept]
     rows = np.array([points[key] for key in keys]).reshape(-1, len(campaign.objectives))
-    return tuple(tuple(map(float, row)) for row in rows[undominated(rows)])
+    return tuple(tuple(map(float, row)) for row in rows[non_dominated(rows)])
 
 
 # the reference point -------------------------------------------------------------------------

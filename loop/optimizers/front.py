@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 def non_dominated(utility: Array) -> NDArray[np.bool_]:
     """Which rows (n x objectives, all to be maximised) no other row dominates; equals both stay."""
-    better = (utility[:, None, :] >= utility[None, :, :]).all(axis=-1)
-    strictly = (utility[:, None, :] > utility[None, :, :]).any(axis=-1)
-    return np.logical_not(np.logical_and(better, strictly).any(axis=0))
+    if not len(utility):
+        return np.zeros(0, dtype=np.bool_)
+    from moocore import is_nondominated
+
+    return np.asarray(is_nondominated(utility, maximise=True, keep_weakly=True), dtype=np.bool_)
 
 
 def knee(utility: Array) -> int:

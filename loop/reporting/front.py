@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from campaigns.objective import Objective
 from campaigns.records import Estimate, Setting
 from loop.history import Key
+from loop.optimizers.front import non_dominated
 from loop.state import CampaignState, goodness
 from loop.summary import number, ordered, unit_of, worth
 
@@ -109,19 +110,10 @@ def utilities(objectives: Sequence[Objective], values: Sequence[Sequence[float]]
     return np.array(rows, dtype=np.float64).reshape(-1, len(objectives))
 
 
-def undominated(points: Array) -> NDArray[np.bool_]:
-    """Which points (n x m, all to be maximised) no other one dominates; equal ones all stay."""
-    if not len(points):
-        return np.zeros(0, dtype=np.bool_)
-    from moocore import is_nondominated
-
-    return np.asarray(is_nondominated(points, maximise=True, keep_weakly=True), dtype=np.bool_)
-
-
 def measured_front(objectives: Sequence[Objective], settings: Sequence[Tried]) -> list[Tried]:
     """The allowed settings that no other allowed one dominates, by their mean outcomes."""
     allowed = [one for one in settings if one.allowed]
-    kept = undominated(utilities(objectives, [one.values for one in allowed]))
+    kept = non_dominated(utilities(objectives, [one.values for one in allowed]))
     return [one for one, keep in zip(allowed, kept.tolist(), strict=True) if keep]
 
 
@@ -134,7 +126,7 @@ def reference_point(points: Array) -> Array:
     """
     if not len(points):
         raise ValueError("a reference point needs at least one point")
-    front = points[undominated(points)]
+    front = points[non_dominated(points)]
     worst = front.min(axis=0)
     size = np.abs(points).max(axis=0)
     spans = np.ptp(front, axis=0), np.ptp(points, axis=0)

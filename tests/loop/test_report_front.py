@@ -43,6 +43,7 @@ from loop.events import (
     Started,
     Submitting,
 )
+from loop.optimizers.front import non_dominated
 from loop.optimizers.hypervolume import hypervolume
 from loop.report import render
 from loop.reporting.front import (
@@ -50,7 +51,6 @@ from loop.reporting.front import (
     reference_point,
     reference_text,
     tried,
-    undominated,
     utilities,
     value_at,
     window,
@@ -198,7 +198,7 @@ VALUES = st.floats(-1e6, 1e6)
 @given(POINTS)
 def test_the_front_is_what_nothing_dominates(points: list[tuple[int, ...]]) -> None:
     rows = np.array(points, dtype=np.float64)
-    for row, kept in zip(rows, undominated(rows).tolist(), strict=True):
+    for row, kept in zip(rows, non_dominated(rows).tolist(), strict=True):
         beaten = ((rows >= row).all(axis=1) & (rows > row).any(axis=1)).any()
         assert kept == (not beaten)
 
@@ -208,7 +208,7 @@ def test_every_point_of_the_front_counts_from_the_reference(
     points: list[tuple[float, ...]],
 ) -> None:
     rows = np.array(points, dtype=np.float64)
-    front, reference = rows[undominated(rows)], reference_point(rows)
+    front, reference = rows[non_dominated(rows)], reference_point(rows)
     assert (front > reference).all()
     assert hypervolume(rows, reference) == pytest.approx(hypervolume(front, reference))
     assert hypervolume(rows, reference) > 0
@@ -224,7 +224,7 @@ def test_the_reference_is_a_tenth_of_the_range_behind_the_worst() -> None:
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12))
 def test_the_area_under_the_staircase_is_the_hypervolume(points: list[tuple[int, int]]) -> None:
     rows = np.array(points, dtype=np.float64)
-    front, (left, low) = rows[undominated(rows)], reference_point(rows)
+    front, (left, low) = rows[non_dominated(rows)], reference_point(rows)
     corners = _corners(front)
     x = [left, *(a for a, _ in corners)]
     y = [corners[0][1], *(b for _, b in corners)]
@@ -242,7 +242,7 @@ def test_a_target_is_better_the_nearer() -> None:
     values = [[100.0, 6.0], [100.0, 7.5], [90.0, 7.0]]
     told = utilities([UP, AIM], values)
     assert told.tolist() == [[100.0, -1.0], [100.0, -0.5], [90.0, 0.0]]
-    assert undominated(told).tolist() == [False, True, True]
+    assert non_dominated(told).tolist() == [False, True, True]
     assert (
         reference_text([UP, AIM], [90.0, -1.5]) == "energy 90 Wh/kg and acidity 1.5 off its target"
     )
