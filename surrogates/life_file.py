@@ -28,8 +28,9 @@ class Life:
         try:
             return cls(float(number), censored=number != bare)
         except ValueError as error:
-            raise ValueError(f"{text!r} is not a life; write 812, or >400 if it was stopped alive")\
-                from error
+            raise ValueError(
+                f"{text!r} is not a life; write 812, or >400 if it was stopped alive"
+            ) from error
 
 
 def read_lives(path: Path) -> list[Life]:
