@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from surrogates.export_columns import CLOCK, Column, check_mapping, converted, enough, resolve, wanted
+from surrogates.export_columns import (
+    CLOCK,
+    Column,
+    check_mapping,
+    converted,
+    enough,
+    resolve,
+    wanted,
+)
 from surrogates.missing import MissingCellData
 
 if TYPE_CHECKING:
