@@ -53,7 +53,7 @@ def discharges(records: Records) -> list[Discharge]:
     voltage, count = records.voltage[order], count[order]
     before = np.concatenate([[np.nan], count[:-1]])
     current = None if records.current is None else records.current[order]
-    part, discharging = _parts(count, current)
+    part, discharging = _parts(cycle, voltage, count, current)
     found: list[Discharge] = []
     numbers, starts = np.unique(cycle, return_index=True)
     for number, first, last in zip(numbers, starts, [*starts[1:], len(cycle)], strict=True):
@@ -97,10 +97,15 @@ def _rest(current: FloatArray) -> float:
     return REST_SHARE * float(np.max(np.abs(np.nan_to_num(current))))
 
 
-def _parts(count: FloatArray, current: FloatArray | None) -> tuple[IntArray, NDArray[np.bool_]]:
+def _parts(
+    cycle: IntArray, voltage: FloatArray, count: FloatArray, current: FloatArray | None
+) -> tuple[IntArray, NDArray[np.bool_]]:
     """A number for each stretch between charges, and which records are discharging."""
     if current is None:
         rising = np.diff(count, prepend=count[:1]) > 0
+        # the record before the first rise is where the discharge starts
+        starts = rising[1:] & ~rising[:-1] & (voltage[:-1] > voltage[1:])
+        rising[:-1] |= starts & (cycle[:-1] == cycle[1:])
         return np.zeros(len(count), dtype=np.int64), rising
     rest = _rest(current)
     discharging = (current < -rest) & np.isfinite(count)
