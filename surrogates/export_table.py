@@ -131,7 +131,7 @@ def _header(text: str, columns: Mapping[str, str] | None) -> tuple[int, list[str
     best: tuple[int, int, list[str], str] = (-1, 0, [], ",")
     for row, line in enumerate(text.split("\n", LINES_BEFORE_HEADER)[:LINES_BEFORE_HEADER]):
         for separator in SEPARATORS:
-            names = [name.strip() for name in next(csv.reader([line], delimiter=separator), [])]
+            names = _cut(line, separator)
             asked = wanted(columns, names)
             there = sum(name in names for name in asked.values())
             if there and (there == len(columns) if columns else enough(asked)):
@@ -139,6 +139,13 @@ def _header(text: str, columns: Mapping[str, str] | None) -> tuple[int, list[str
             if there > best[0] or (there == best[0] == 0 and len(names) > len(best[2])):
                 best = (there, row, names, separator)
     return best[1:]
+
+
+def _cut(line: str, separator: str) -> list[str]:
+    try:
+        return [name.strip() for name in next(csv.reader([line], delimiter=separator), [])]
+    except csv.Error:  # a note that is no line of a table
+        return []
 
 
 def _values(

@@ -1,8 +1,12 @@
 """A folder of exports described by cells.toml: cells by entry and pattern, faults by key."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from surrogates.cell_folder import read_description
 from surrogates.cells import Cell
 from surrogates.cycle_life import read_cells
 from surrogates.exported_cells import Grid
@@ -115,3 +119,12 @@ def test_every_mistake_of_the_description_is_a_line_of_its_own(folder):
     lines = str(caught.value).splitlines()
     assert len(lines) >= 2
     assert all(line.startswith(str(folder / "cells.toml")) for line in lines)
+
+
+def test_the_example_of_the_documentation_is_one(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "cells.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (tmp_path / "cells.toml").write_text(example)
+    description = read_description(tmp_path / "cells.toml")
+    assert description.voltage == Grid(3.6, 2.0, 1000)
+    assert [entry.split for entry in description.cells] == ["test", "train"]
