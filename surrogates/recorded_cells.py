@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from campaigns.problems import nearest
 from surrogates.cells import Cell
 from surrogates.life_file import read_lives
 from surrogates.missing import MissingCellData
@@ -67,7 +68,9 @@ def _read_split(root: Path, split: str) -> list[Cell]:
                 f"{root} holds no cells: neither {EXPORTS}, nor cell1.csv, nor a sub-folder "
                 "with cell1.csv"
             )
-        raise ValueError(f"unknown split {split!r} in {root}: there are {known}")
+        guess = nearest(split, known)
+        hint = f"; did you mean {guess!r}?" if guess else ""
+        raise ValueError(f"unknown split {split!r} in {root}: there are {known}{hint}")
     return _read_group(root / split, root / LIFE_FOLDER / f"{split}_{LIVES}", f"{split}/")
 
 

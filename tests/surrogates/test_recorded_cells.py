@@ -37,6 +37,8 @@ def test_missing_things_are_named(layout):
         read_cells(layout / "nowhere")
     with pytest.raises(ValueError, match=r"unknown split 'test1' in .*there are \['train'\]"):
         read_cells(layout)
+    with pytest.raises(ValueError, match=r"unknown split 'trian' .*; did you mean 'train'"):
+        read_cells(layout, "trian")
     with pytest.raises(ValueError, match="no split"):
         read_cells(layout, splits=())
     (layout / "train" / "cell2.csv").unlink()
