@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,15 @@ SPLITS = ("train", "test1")
 LIVES, LIFE_FOLDER = "cycle_lives.csv", "cycle_lives"
 EXPORTS = "cells.toml"
 
+OnFault = Callable[[str, ValueError], None]
 
-def read_cells(folder: str | Path, splits: str | Iterable[str] | None = None) -> list[Cell]:
+
+def read_cells(
+    folder: str | Path,
+    splits: str | Iterable[str] | None = None,
+    *,
+    on_fault: OnFault | None = None,
+) -> list[Cell]:
     """Cells of a folder, in one of three layouts; corrupt cycles are repaired and reported.
 
     * **public**: ``SPLIT/cellN.csv`` and ``cycle_lives/SPLIT_cycle_lives.csv``, that of
@@ -36,7 +43,9 @@ def read_cells(folder: str | Path, splits: str | Iterable[str] | None = None) ->
 
     A ``cellN.csv`` holds discharge capacity in Ah, 1000 voltages (3.6 to 2.0 V) x 99 cycles (2 to
     100), without a header; a file of lives holds one life a line, in the order cell1, cell2, …;
-    ``>400`` is a censored one. Each cell's ``repairs`` tells what was corrupt.
+    ``>400`` is a censored one. Each cell's ``repairs`` tells what was corrupt. A cell that cannot
+    be read is an error; with ``on_fault``, that is told its id and the error, and the others are
+    read.
 
     Raises MissingCellData (a ValueError and a FileNotFoundError) when the folder or a file is
     missing, and ValueError for an unknown split, a file that cannot be read, a wrong grid, a
@@ -53,15 +62,15 @@ def read_cells(folder: str | Path, splits: str | Iterable[str] | None = None) ->
     if (root / EXPORTS).is_file():
         from surrogates.cell_folder import read_folder
 
-        return read_folder(root / EXPORTS, names)
+        return read_folder(root / EXPORTS, names, on_fault)
     if _numbers(root):
         if names is not None:
             raise ValueError(f"{root} has no splits: its cells lie in the folder itself")
-        return _read_group(root, root / LIVES, "")
-    return [cell for name in names or SPLITS for cell in _read_split(root, name)]
+        return _read_group(root, root / LIVES, "", on_fault)
+    return [cell for name in names or SPLITS for cell in _read_split(root, name, on_fault)]
 
 
-def _read_split(root: Path, split: str) -> list[Cell]:
+def _read_split(root: Path, split: str, on_fault: OnFault | None) -> list[Cell]:
     if split not in (known := _splits(root)):
         if not known:
             raise MissingCellData(
@@ -71,10 +80,11 @@ def _read_split(root: Path, split: str) -> list[Cell]:
         guess = nearest(split, known)
         hint = f"; did you mean {guess!r}?" if guess else ""
         raise ValueError(f"unknown split {split!r} in {root}: there are {known}{hint}")
-    return _read_group(root / split, root / LIFE_FOLDER / f"{split}_{LIVES}", f"{split}/")
+    life_file = root / LIFE_FOLDER / f"{split}_{LIVES}"
+    return _read_group(root / split, life_file, f"{split}/", on_fault)
 
 
-def _read_group(folder: Path, life_file: Path, prefix: str) -> list[Cell]:
+def _read_group(folder: Path, life_file: Path, prefix: str, on_fault: OnFault | None) -> list[Cell]:
     """The cells of one folder, as many as there are lives."""
     lives = read_lives(life_file)
     found = _numbers(folder)
@@ -85,13 +95,17 @@ def _read_group(folder: Path, life_file: Path, prefix: str) -> list[Cell]:
         )
     voltage = np.linspace(HIGHEST_VOLTAGE, LOWEST_VOLTAGE, N_VOLTAGES)
     cycles = np.arange(FIRST_CYCLE, LAST_CYCLE + 1)
-    return [
-        Cell(
-            f"{prefix}cell{k}", life.cycles, _read_curves(folder / f"cell{k}.csv"), voltage, cycles,
-            censored=life.censored,
-        )
-        for k, life in enumerate(lives, start=1)
-    ]  # fmt: skip
+    cells = []
+    for k, life in enumerate(lives, start=1):
+        name, file = f"{prefix}cell{k}", folder / f"cell{k}.csv"
+        try:
+            curves = _read_curves(file)
+            cells.append(Cell(name, life.cycles, curves, voltage, cycles, censored=life.censored))
+        except ValueError as error:
+            if on_fault is None:
+                raise
+            on_fault(name, error)
+    return cells
 
 
 def _splits(root: Path) -> list[str]:

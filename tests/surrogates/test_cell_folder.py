@@ -111,6 +111,15 @@ def test_two_cells_of_one_name_and_unknown_splits_are_told(folder):
         read_cells(folder, ["tran"])
 
 
+def test_faulty_exports_may_be_left_out(folder):
+    (folder / "batch-1.csv").write_text("a,b\n1,2\n")
+    told = []
+    cells = read_cells(folder, on_fault=lambda name, error: told.append((name, error)))
+    assert [cell.id for cell in cells] == ["test/x1", "train/batch-2"]
+    assert [name for name, _ in told] == ["train/batch-1"]
+    assert "there is no column" in str(told[0][1])
+
+
 def test_every_mistake_of_the_description_is_a_line_of_its_own(folder):
     text = DESCRIPTION.replace("last_cycle", "lst").replace("share", "shar")
     (folder / "cells.toml").write_text(text)

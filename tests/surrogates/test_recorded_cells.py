@@ -66,6 +66,15 @@ def test_a_missing_life_is_named(layout, text, message):
         read_cells(layout, ("train",))
 
 
+def test_faulty_cells_may_be_left_out(layout):
+    (layout / "train" / "cell2.csv").write_text("1,2\n")
+    told = []
+    cells = read_cells(layout, "train", on_fault=lambda name, error: told.append((name, error)))
+    assert [cell.id for cell in cells] == ["train/cell1", "train/cell3"]
+    assert [name for name, _ in told] == ["train/cell2"]
+    assert "wrong grid" in str(told[0][1])
+
+
 def test_a_life_may_be_a_lower_bound(layout):
     (layout / "cycle_lives" / "train_cycle_lives.csv").write_text("700\n>400\n> 900.5\n")
     cells = read_cells(layout, ("train",))
