@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from campaigns.campaign import Campaign, CampaignError, EarlyPredictionSpec
 from campaigns.records import Bound, Observation, Prediction, Purpose, Trial, TrialState
 from instruments.base import Series
+from loop import model_cards
 from loop.restoring import restore
 from loop.state import CampaignState
 from surrogates.registry import target
@@ -99,6 +100,11 @@ class EarlyPredictor:
             raise TrainingFailed(f"early_prediction.training: {error}") from error
         content = text.encode()
         return hashlib.sha256(content).hexdigest(), content
+
+    def card(self, content: bytes, cells: Sequence[Cell]) -> dict[str, bytes]:
+        """The card of the model that `fit` gave, by its digest; at most one."""
+        model = target(self.spec.kind).from_json(content.decode())
+        return model_cards.made([model], cells, self.spec.training)
 
     def _model(self) -> Any:
         options = dict(self.spec.options)

@@ -25,5 +25,5 @@ def table(model: CycleLifeModel, cells: Sequence[Cell]) -> FloatArray:
 
 
 def log10_lives(model: CycleLifeModel, x: FloatArray) -> FloatArray:
-    """Predicted log10 lives (``n_cells``) of a table (``n_cells x n_features``), guards included."""
+    """Predicted log10 lives (``n_cells``) of such a table, guards included."""
     return np.asarray(model.fitted.full.predict(x)[0])

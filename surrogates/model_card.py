@@ -210,7 +210,7 @@ def _settings(told: Mapping[str, Any], before: str = "") -> dict[str, float | in
     for name, value in told.items():
         if isinstance(value, Mapping):
             found |= _settings(value, f"{before}{name}.")
-        elif isinstance(value, str | int | float | bool) and not before + name == "format":
+        elif isinstance(value, str | int | float | bool) and before + name != "format":
             found[before + name] = value
     return {
         name.removeprefix("fitted."): value

@@ -13,7 +13,9 @@ MOST_REPAIRS = 20
 
 def markdown(card: ModelCard) -> str:
     """The whole page, ending in a line break."""
-    return "\n".join([*_data(card), *(line for fit in card.fits for line in _fit(fit)), *_use(card)])
+    return "\n".join(
+        [*_data(card), *(line for fit in card.fits for line in _fit(fit)), *_use(card)]
+    )
 
 
 def _data(card: ModelCard) -> list[str]:
@@ -27,7 +29,8 @@ def _data(card: ModelCard) -> list[str]:
         "## Data",
         "",
         f"* source: {data.source}",
-        f"* cells: {data.cells}" + (f", {without} of them without an exact life" if without else ""),
+        f"* cells: {data.cells}"
+        + (f", {without} of them without an exact life" if without else ""),
         f"* lives: {data.shortest_life:g} to {data.longest_life:g} cycles",
         f"* discharge curves: {data.voltages} voltages, {data.highest_v:g} to {data.lowest_v:g} V",
         f"* SHA-256: {data.digest}",
