@@ -19,6 +19,7 @@ from loop.commands import (
     check_adapter,
     instrument,
     look,
+    predict,
     recorded,
     robot,
     rulings,
@@ -60,6 +61,7 @@ app.command()(audit.replay)
 app.command()(bench.bench)
 app.add_typer(recorded.app, name="import")
 app.add_typer(surrogate.app, name="surrogate")
+app.add_typer(predict.app, name="predict")
 app.add_typer(rulings.app, name="trial")
 app.command()(serve.serve)
 app.add_typer(token.app, name="token")

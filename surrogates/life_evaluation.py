@@ -85,6 +85,15 @@ class Evaluation:
     tested: str
     results: tuple[Tested, ...]
 
+    def state(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "method": self.method,
+            "trained_on": self.trained,
+            "judged_on": self.tested,
+            "results": [one.state() for one in self.results],
+        }
+
     @property
     def models(self) -> tuple[str, ...]:
         """In the order asked."""

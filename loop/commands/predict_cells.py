@@ -1,0 +1,83 @@
+"""What the commands of `leyden predict` read: cells of a folder, and files of models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loop.commands.console import BadInput, note
+
+if TYPE_CHECKING:
+    from surrogates.cycle_life import Cell, CycleLifeModel
+    from surrogates.predictor_file import Predictor
+
+
+@dataclass(frozen=True)
+class Usable:
+    """Cells a model can predict, and the others, each with its reason."""
+
+    cells: list[Cell]
+    refused: list[tuple[str, str]]
+
+    @classmethod
+    def of(cls, model: CycleLifeModel, cells: Sequence[Cell]) -> Usable:
+        """Ask the model cell by cell."""
+        fit: list[Cell] = []
+        refused: list[tuple[str, str]] = []
+        for cell in cells:
+            try:
+                model.predict([cell])
+            except ValueError as error:
+                refused.append((cell.id, str(error)))
+            else:
+                fit.append(cell)
+        return cls(fit, refused)
+
+
+def splits_of(text: str | None) -> tuple[str, ...] | None:
+    """`train,test1` as names; None where none are given. Raises BadInput."""
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise BadInput(f"--splits {text}: names with commas between them are needed")
+    if ":" in text:
+        raise BadInput(f"--splits {text}: a colon is for predict evaluate with models to be fitted")
+    if len(set(names)) < len(names):
+        raise BadInput(f"--splits {text}: a name stands in it twice")
+    return names
+
+
+def read(folder: Path, splits: Sequence[str] | None) -> list[Cell]:
+    """The cells of a folder, at least one. Raises BadInput, naming the file or cell."""
+    from surrogates.cycle_life import read_cells
+
+    try:
+        cells = list(read_cells(folder) if splits is None else read_cells(folder, splits))
+    except (ValueError, OSError) as error:
+        raise BadInput(f"--data {folder}: {error}") from error
+    if not cells:
+        raise BadInput(f"--data {folder}: there are no cells")
+    return cells
+
+
+def read_predictor(path: Path) -> Predictor:
+    """Raises BadInput for a file that is missing, damaged or something else."""
+    from surrogates.predictor_file import from_bytes
+
+    try:
+        return from_bytes(path.read_bytes())
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise BadInput(f"{path}: {error}") from error
+
+
+def repairs_told(cells: Sequence[Cell]) -> None:
+    """A line on standard error for each cell that needed repairs."""
+    for cell in cells:
+        if cell.repairs:
+            told = "; ".join(f"cycle {one.cycle}: {one.reason}" for one in cell.repairs)
+            note(f"warning: repaired: {cell.id}, {told}")
