@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +14,26 @@ from surrogates.cells import Cell
 FIRST_CYCLE, LAST_CYCLE = 2, 100
 HIGHEST_VOLTAGE, LOWEST_VOLTAGE, N_VOLTAGES = 3.6, 2.0, 1000
 
+OnFault = Callable[[str, ValueError], None]
+
 
 class MissingCellData(FileNotFoundError, ValueError):
     """A folder or file of recorded cells is not there."""
 
 
-def read_cells(folder: str | Path, splits: str | Iterable[str] = ("train", "test1")) -> list[Cell]:
+def read_cells(
+    folder: str | Path,
+    splits: str | Iterable[str] = ("train", "test1"),
+    *,
+    on_fault: OnFault | None = None,
+) -> list[Cell]:
     """Cells of the named splits, in file order cell1, cell2, …, with ids like ``train/cell2``.
 
     The layout is that of github.com/petermattia/revisit-severson-et-al: ``SPLIT/cellN.csv`` holds
     discharge capacity in Ah, 1000 voltages (3.6 to 2.0 V) x 99 cycles (2 to 100), without a
     header; ``cycle_lives/SPLIT_cycle_lives.csv`` holds one life a line, in the same order.
-    Corrupt cycles are repaired and reported in each cell's ``repairs``.
+    Corrupt cycles are repaired and reported in each cell's ``repairs``. A cell that cannot be read
+    is an error; with ``on_fault``, that is told its id and the error, and the others are read.
 
     Raises MissingCellData (a ValueError and a FileNotFoundError) when the folder or a file is
     missing, and ValueError for an unknown split, a file that cannot be read, a wrong grid, a
@@ -37,10 +45,10 @@ def read_cells(folder: str | Path, splits: str | Iterable[str] = ("train", "test
     names = (splits,) if isinstance(splits, str) else tuple(splits)
     if not names:
         raise ValueError("no split is asked for")
-    return [cell for name in names for cell in _read_split(root, name)]
+    return [cell for name in names for cell in _read_split(root, name, on_fault)]
 
 
-def _read_split(root: Path, split: str) -> list[Cell]:
+def _read_split(root: Path, split: str, on_fault: OnFault | None) -> list[Cell]:
     if split not in (known := _splits(root)):
         raise ValueError(f"unknown split {split!r} in {root}: there are {known or 'none'}")
     life_file = root / "cycle_lives" / f"{split}_cycle_lives.csv"
@@ -52,10 +60,16 @@ def _read_split(root: Path, split: str) -> list[Cell]:
         )
     voltage = np.linspace(HIGHEST_VOLTAGE, LOWEST_VOLTAGE, N_VOLTAGES)
     cycles = np.arange(FIRST_CYCLE, LAST_CYCLE + 1)
-    return [
-        Cell(f"{split}/cell{k}", life, _read_curves(root / split / f"cell{k}.csv"), voltage, cycles)
-        for k, life in enumerate(lives, start=1)
-    ]
+    cells = []
+    for k, life in enumerate(lives, start=1):
+        name, file = f"{split}/cell{k}", root / split / f"cell{k}.csv"
+        try:
+            cells.append(Cell(name, life, _read_curves(file), voltage, cycles))
+        except ValueError as error:
+            if on_fault is None:
+                raise
+            on_fault(name, error)
+    return cells
 
 
 def _splits(root: Path) -> list[str]:

@@ -98,7 +98,7 @@ def apply(
     if output is not None:
         ending(output, ("csv",))
     predictor = read_predictor(model)
-    usable = Usable.of(predictor.model, read(data, splits_of(splits)))
+    usable = Usable.of(predictor.model, data, splits_of(splits))
     for name, reason in usable.refused:
         note(f"warning: not predicted: {reason if name in reason else f'{name}: {reason}'}")
     if not usable.cells:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,15 +22,19 @@ class Usable:
     refused: list[tuple[str, str]]
 
     @classmethod
-    def of(cls, model: CycleLifeModel, cells: Sequence[Cell]) -> Usable:
-        """Ask the model cell by cell."""
-        fit: list[Cell] = []
+    def of(cls, model: CycleLifeModel, data: Path, splits: Sequence[str] | None) -> Usable:
+        """Read a folder and ask the model cell by cell. Raises BadInput for no cell at all."""
         refused: list[tuple[str, str]] = []
-        for cell in cells:
+
+        def refuse(name: str, error: ValueError) -> None:
+            refused.append((name, " ".join(str(error).split())))
+
+        fit: list[Cell] = []
+        for cell in _read(data, splits, refuse):
             try:
                 model.predict([cell])
             except ValueError as error:
-                refused.append((cell.id, str(error)))
+                refuse(cell.id, error)
             else:
                 fit.append(cell)
         return cls(fit, refused)
@@ -52,15 +56,23 @@ def splits_of(text: str | None) -> tuple[str, ...] | None:
 
 def read(folder: Path, splits: Sequence[str] | None) -> list[Cell]:
     """The cells of a folder, at least one. Raises BadInput, naming the file or cell."""
-    from surrogates.cycle_life import read_cells
-
-    try:
-        cells = list(read_cells(folder) if splits is None else read_cells(folder, splits))
-    except (ValueError, OSError) as error:
-        raise BadInput(f"--data {folder}: {error}") from error
+    cells = _read(folder, splits, None)
     if not cells:
         raise BadInput(f"--data {folder}: there are no cells")
     return cells
+
+
+def _read(
+    folder: Path, splits: Sequence[str] | None, on_fault: Callable[[str, ValueError], None] | None
+) -> list[Cell]:
+    from surrogates.cycle_life import read_cells
+
+    try:
+        if splits is None:
+            return read_cells(folder, on_fault=on_fault)
+        return read_cells(folder, splits, on_fault=on_fault)
+    except (ValueError, OSError) as error:
+        raise BadInput(f"--data {folder}: {error}") from error
 
 
 def read_predictor(path: Path) -> Predictor:

@@ -69,6 +69,8 @@ def _sides(data: Path, splits: str | None) -> tuple[list[Cell], list[Cell] | Non
         repairs_told(cells)
         return cells, None, (_name(data, splits),) * 2
     first, _, second = splits.partition(":")
+    if not first.strip() or not second.strip() or ":" in second:
+        raise BadInput(f"--splits {splits}: TRAIN:TEST, names on both sides of a colon")
     names = splits_of(first), splits_of(second)
     assert names[0] is not None
     assert names[1] is not None

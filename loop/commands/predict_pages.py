@@ -64,7 +64,7 @@ def tell_predictions(found: LifePrediction, usable: Usable) -> None:
     """A table with a line a cell."""
     rows = [
         (found.ids[i], f"{found.mean[i]:.0f}", f"{found.lower[i]:.0f} to {found.upper[i]:.0f}",
-         "" if cell.cycle_life is None else f"{cell.cycle_life:.0f}",
+         "" if (life := _recorded(cell)) is None else f"{life:.0f}",
          "extrapolates" if found.extrapolates[i] else "", str(len(cell.repairs) or ""))
         for i, cell in enumerate(usable.cells)
     ]  # fmt: skip
@@ -113,7 +113,8 @@ def predictions_csv(found: LifePrediction, cells: Sequence[Cell]) -> bytes:
 def _row(found: LifePrediction, i: int, cell: Cell) -> dict[str, Any]:
     return {
         "cell": found.ids[i],
-        "cycle_life": float(found.mean[i]),
+        "cycle_life": _recorded(cell),
+        "predicted": float(found.mean[i]),
         "lower": float(found.lower[i]),
         "upper": float(found.upper[i]),
         "level": found.level,
@@ -122,6 +123,13 @@ def _row(found: LifePrediction, i: int, cell: Cell) -> dict[str, Any]:
         "at_cycle": found.at_cycle,
         "repairs": [{"cycle": one.cycle, "reason": one.reason} for one in cell.repairs],
     }
+
+
+def _recorded(cell: Cell) -> float | None:
+    """The life the data give, where it is known exactly."""
+    from surrogates.life_scores import known
+
+    return cell.cycle_life if known([cell]) else None
 
 
 # evaluation ----------------------------------------------------------------------------------

@@ -9,14 +9,13 @@ from loop.reporting.drawing import (
     BLUE,
     GREEN,
     GREY,
+    INK,
     MUTED,
     ORANGE,
     PURPLE,
     RED,
     drawn,
     figure,
-    named,
-    thousands,
 )
 
 if TYPE_CHECKING:
@@ -94,8 +93,10 @@ def _residuals(axes: Axes, answers: Answers) -> None:
             answers.mean[kept], share, mark, ms=4.5, color=colour, alpha=0.85, ls="", label=name
         )
     axes.axhline(0.0, color=MUTED, lw=1.0, ls="--")
+    low, high = 0.9 * float(answers.mean.min()), 1.1 * float(answers.mean.max())
+    axes.set(xscale="log", xlim=(low, high))
+    _cycles(axes, "x", low, high)
     axes.set(xlabel="predicted life (cycles)", ylabel="predicted minus true (% of true)")
-    thousands(axes)
 
 
 def coverage(found: Evaluation) -> str:
@@ -155,7 +156,7 @@ def importances(found: Tested, salt: str) -> str:
         shown = found.importance[:MOST_BARS][::-1]
         if not shown:
             return None
-        made = figure(10.0, 1.3 + 0.3 * len(shown))
+        made = figure(10.0, 0.9 + 0.32 * len(shown))
         axes = made.subplots()
         _bars(axes, [one.name for one in shown], [one.mean for one in shown],
               [one.sd for one in shown])  # fmt: skip
@@ -167,8 +168,9 @@ def importances(found: Tested, salt: str) -> str:
 
 def _bars(axes: Axes, names: Sequence[str], means: Sequence[float], sds: Sequence[float]) -> None:
     at = range(len(names))
-    axes.barh(at, means, 0.6, color=BLUE, xerr=sds, ecolor=MUTED, error_kw={"elinewidth": 1.0})
-    axes.set_yticks(list(at), [named(name) for name in names])
+    axes.barh(at, means, 0.6, color=BLUE, xerr=sds, ecolor=INK, error_kw={"elinewidth": 1.0})
+    axes.set_yticks(list(at), names)
+    axes.set_ylim(-0.6, len(names) - 0.4)
     axes.axvline(0.0, color=MUTED, lw=0.8)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
