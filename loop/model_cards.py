@@ -20,7 +20,7 @@ def made(
 ) -> dict[str, bytes]:
     """The card's text by its SHA-256; empty for models of other packages, which have none.
 
-    Nothing is fitted anew for it: its error is the leave-one-out error that the models know.
+    Nothing is fitted anew for it: its error is the cross-validated one that the models know.
     """
     from surrogates.cycle_life import CycleLifeModel
     from surrogates.model_card import carded

@@ -61,6 +61,8 @@ def importance(
 ) -> tuple[Importance, ...]:
     """Permutation importance (Breiman, Machine Learning 45, 5, 2001), most important first.
 
+    Bands of a curve come in their own order instead.
+
     ``held_out`` holds, for each model, cells with known lives that it was not fitted to; the
     models (folds of a cross-validation, or a single one) have the same features and count by their
     cells. A feature is shuffled 50 times, always the same way. More than 40 features are taken as
@@ -87,6 +89,8 @@ def importance(
         Importance(name, float(row.mean()), float(row.std()))
         for name, row in zip(names, total, strict=True)
     ]
+    if len(made) < len(fitted_features.names(models[0])):
+        return tuple(made)
     return tuple(sorted(made, key=lambda one: (-one.mean, one.name)))
 
 

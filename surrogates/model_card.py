@@ -53,8 +53,8 @@ class Data:
 class Fit:
     """One fitted model: its horizon, settings and features, and its errors.
 
-    ``log_sd`` is the leave-one-out error of the natural log of life; ``scores`` are of five-fold
-    cross-validation, None where that was not done.
+    ``log_sd`` is the model's own cross-validated error of the natural log of life; ``scores`` are
+    of five-fold cross-validation, None where that was not done.
     """
 
     at_cycle: int
@@ -205,17 +205,20 @@ def _fit(model: CycleLifeModel, cells: Sequence[Cell]) -> Fit:
 
 
 def _settings(told: Mapping[str, Any], before: str = "") -> dict[str, float | int | str | bool]:
-    """Every single value in a model's JSON by its path; arrays are what was learnt."""
+    """Every single value in a model's JSON by its path; arrays are what was learnt.
+
+    Left out are the format, how parts are stored (`type`) and the voltages, which `Data` has.
+    """
     found: dict[str, float | int | str | bool] = {}
     for name, value in told.items():
         if isinstance(value, Mapping):
             found |= _settings(value, f"{before}{name}.")
-        elif isinstance(value, str | int | float | bool) and before + name != "format":
+        elif isinstance(value, str | int | float | bool) and name not in ("format", "type"):
             found[before + name] = value
     return {
         name.removeprefix("fitted."): value
         for name, value in found.items()
-        if name not in ("at_cycle", "model", "level")
+        if name not in ("at_cycle", "model", "level", "fitted.voltage.n")
     }
 
 

@@ -48,7 +48,7 @@ def _fit(fit: Fit) -> list[str]:
         "",
         f"* model: {fit.model}, intervals of {fit.level:.0%}",
         *(f"* {name}: {_plain(value)}" for name, value in sorted(fit.settings.items())),
-        f"* leave-one-out error: {fit.log_sd:.3f} in the natural log of life "
+        f"* cross-validated error: {fit.log_sd:.3f} in the natural log of life "
         f"(about {fit.log_sd:.1%} of the life)",
         *_scores(fit.scores),
         "",

@@ -29,7 +29,7 @@ def tell_fit(predictor: Predictor, path: Path, card: Path, as_json: bool) -> Non
     data = predictor.card.data
     emit(f"{path}: {fit.model} at {fit.at_cycle} cycles, fitted to {data.exact} cells")
     emit(
-        f"leave-one-out error {fit.log_sd:.3f} in the natural log of life (about {fit.log_sd:.1%})"
+        f"cross-validated error {fit.log_sd:.3f} in the natural log of life (about {fit.log_sd:.1%})"
     )
     if fit.scores is not None:
         emit(f"five-fold cross-validation: {_errors(fit.scores, fit.level)}")
@@ -157,7 +157,8 @@ def tell_evaluation(found: Evaluation, output: Path | None, as_json: bool) -> No
                 f"{level.median_width:.2f} of the life"
             )
         if last.importance:
-            top = ", ".join(f"{one.name} {one.mean:.3f}" for one in last.importance[:TOP])
+            ranked = sorted(last.importance, key=lambda one: -one.mean)
+            top = ", ".join(f"{one.name} {one.mean:.3f}" for one in ranked[:TOP])
             emit(f"  shuffling costs (error of log life): {top}")
     if output is not None:
         emit(f"wrote {output}")

@@ -37,7 +37,7 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
 
 def _fit(fit: Fit) -> str:
     return (
-        f"{fit.model}, {len(fit.features)} features; leave-one-out error "
+        f"{fit.model}, {len(fit.features)} features; cross-validated error "
         f"{fit.log_sd:.3f} in the natural log of life (about {fit.log_sd:.1%} of the life)"
     )
 
@@ -47,7 +47,10 @@ def _scores(found: Scores | None) -> list[tuple[str, str]]:
         return []
     covered = ", ".join(f"{one.covered:.0%} at {one.level:.0%}" for one in found.coverage)
     return [
-        ("cross-validated", f"RMSE {found.rmse_cycles:.1f} cycles, mean error {found.mape:.1%}"),
+        (
+            "five-fold cross-validation",
+            f"RMSE {found.rmse_cycles:.1f} cycles, mean error {found.mape:.1%}",
+        ),
         ("intervals cover", covered),
     ]
 
@@ -69,7 +72,7 @@ def section(cards: Sequence[tuple[str, ModelCard]]) -> list[dict[str, Any]]:
 def line(card: ModelCard) -> str:
     """For the terminal: which model, how good, from how many cells."""
     told = "; ".join(
-        f"{fit.model} at {fit.at_cycle} cycles, leave-one-out error {fit.log_sd:.1%}"
+        f"{fit.model} at {fit.at_cycle} cycles, cross-validated error {fit.log_sd:.1%}"
         for fit in card.fits
     )
     return f"{told}; trained on {card.data.exact} cells"
@@ -82,7 +85,7 @@ def told(model: str, card: ModelCard) -> dict[str, Any]:
         "card": card.digest,
         "training_cells": card.data.exact,
         "horizons": [
-            {"at_cycle": fit.at_cycle, "model": fit.model, "leave_one_out_log_sd": fit.log_sd}
+            {"at_cycle": fit.at_cycle, "model": fit.model, "cross_validated_log_sd": fit.log_sd}
             for fit in card.fits
         ],
     }

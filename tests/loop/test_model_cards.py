@@ -84,7 +84,7 @@ def test_show_report_and_export_tell_the_card(kept, store, tmp_path, capsys):
     told = json.loads(capsys.readouterr().out)["predictor"]
     assert (told["model"], told["training_cells"]) == (model, 10)
     assert answer(("show", campaign_id, "--store", url)) == 0
-    assert "leave-one-out error" in capsys.readouterr().out
+    assert "cross-validated error" in capsys.readouterr().out
     page, _ = render(store, campaign_id)
     assert "Model card" in page
     assert "log_var_dq" in page
