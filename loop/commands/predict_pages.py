@@ -29,7 +29,8 @@ def tell_fit(predictor: Predictor, path: Path, card: Path, as_json: bool) -> Non
     data = predictor.card.data
     emit(f"{path}: {fit.model} at {fit.at_cycle} cycles, fitted to {data.exact} cells")
     emit(
-        f"cross-validated error {fit.log_sd:.3f} in the natural log of life (about {fit.log_sd:.1%})"
+        f"cross-validated error {fit.log_sd:.3f} in the natural log of life "
+        f"(about {fit.log_sd:.1%} of the life)"
     )
     if fit.scores is not None:
         emit(f"five-fold cross-validation: {_errors(fit.scores, fit.level)}")
