@@ -43,7 +43,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "Installing the test extras."
-	@$(PIP) install --quiet --constraint constraints.txt --editable '.[test]'
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[test,data]'
 	@touch $@
 
 install: $(VENV)/.installed
@@ -84,7 +84,7 @@ bench: install
 constraints: | $(BIN)/python
 	@rm -rf .venv-pins && $(BIN)/python -m venv .venv-pins
 	@.venv-pins/bin/python -m pip install --quiet $(TORCH)
-	@.venv-pins/bin/python -m pip install --quiet --editable '.[test]'
+	@.venv-pins/bin/python -m pip install --quiet --editable '.[test,data]'
 	@{ sed -n '/^#/p' constraints.txt; .venv-pins/bin/python -m pip freeze --all --exclude-editable \
 	| sed -e '/^pip==/d' -e 's/+cpu$$//' | LC_ALL=C sort -f; } > .venv-pins/constraints.txt
 	@mv .venv-pins/constraints.txt constraints.txt && rm -rf .venv-pins

@@ -17,6 +17,7 @@ from loop.commands import (
     campaign,
     care,
     check_adapter,
+    data,
     instrument,
     look,
     predict,
@@ -60,6 +61,7 @@ app.command()(check_adapter.check_adapter)
 app.command()(audit.replay)
 app.command()(bench.bench)
 app.add_typer(recorded.app, name="import")
+app.add_typer(data.app, name="data")
 app.add_typer(surrogate.app, name="surrogate")
 app.add_typer(predict.app, name="predict")
 app.add_typer(rulings.app, name="trial")

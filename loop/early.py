@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from campaigns.campaign import Campaign, CampaignError, EarlyPredictionSpec
-from campaigns.records import Bound, Observation, Prediction, Purpose, Trial, TrialState
-from instruments.base import Series
+from campaigns.records import Prediction, Purpose, Trial, TrialState
 from loop import model_cards
 from loop.restoring import restore
 from loop.state import CampaignState
+from loop.stored_cells import cell_of, cells_of, exact_life
 from surrogates.registry import target
 
 if TYPE_CHECKING:
@@ -67,20 +67,9 @@ class EarlyPredictor:
 
     def _learnable(self, campaign_id: str, trials: Iterable[Trial]) -> list[Cell]:
         """Cells of measured trials; those that died before `at_cycle` or have gaps are left out."""
-        cells = []
-        for trial in trials:
-            life = self._life(trial)
-            if life is None:
-                continue
-            number, attempt = trial.number, trial.attempt
-            series = self._store.series(campaign_id, number, attempt, until=self.at_cycle)
-            try:
-                cell = cell_of(str(number), life, series)
-            except ValueError:  # too little of it was recorded to repair
-                continue
-            if self._fits(cell):
-                cells.append(cell)
-        return cells
+        lived = [trial for trial in trials if exact_life(trial, self._metric) is not None]
+        cells = cells_of(self._store, campaign_id, lived, self._metric, self.at_cycle)
+        return [cell for cell in cells if self._fits(cell)]
 
     def _fits(self, cell: Cell) -> bool:
         try:
@@ -111,14 +100,6 @@ class EarlyPredictor:
         return target(self.spec.kind)(
             at_cycle=self.at_cycle, model=self.spec.model, level=self.spec.level, **options
         )
-
-    def _life(self, trial: Trial) -> float | None:
-        outcome = trial.outcomes.get(self._metric)
-        if not isinstance(outcome, Observation) or outcome.bound is not Bound.EXACT:
-            return None
-        if trial.excluded or trial.state is not TrialState.COMPLETED:
-            return None
-        return float(outcome.mean)
 
     def _earlier(self, campaign_id: str) -> list[Cell]:
         history = restore(self._store, campaign_id).history
@@ -166,28 +147,15 @@ def horizon(spec: EarlyPredictionSpec) -> int:
 
 
 def recorded_cells(folder: str, splits: Sequence[str]) -> list[Cell]:
-    """Cells of a folder in the public layout. Raises TrainingFailed."""
+    """The cells of a folder, see `read_cells`, whose life is known. Raises TrainingFailed."""
     from surrogates.cycle_life import read_cells
 
     try:
-        return list(read_cells(Path(folder), splits=tuple(splits) or ("train", "test1")))
+        cells = read_cells(Path(folder), splits=tuple(splits) or None)
+        return [cell for cell in cells if cell.cycle_life is not None]
     except (ValueError, OSError) as error:
-        raise TrainingFailed(f"early_prediction.training.folder: {error}") from error
-
-
-def cell_of(name: str, life: float | None, series: Series) -> Cell:
-    """A cell as the models see it, from stored per-cycle data."""
-    import numpy as np
-
-    from surrogates.cells import Cell
-
-    return Cell(
-        id=name,
-        cycle_life=life,
-        q=np.ascontiguousarray(series.curves.T, dtype=np.float64),
-        voltage=series.voltage,
-        cycles=series.curve_cycles,
-    )
+        told = "; ".join(str(error).splitlines())
+        raise TrainingFailed(f"early_prediction.training.folder: {told}") from error
 
 
 def digest_of(cells: Sequence[Cell]) -> str:

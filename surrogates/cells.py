@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +28,9 @@ class Cell:
     * ``voltage``: ``n_voltages``, V, strictly decreasing (the order of a discharge)
     * ``cycles``: ``n_cycles``, the cycle number of each column, strictly increasing
     * ``repairs``: the curves that were corrupt or missing (NaN) and have been interpolated
+    * ``scalars``: values a cycle by name (``resistance_ohm``, ``charge_temperature_k``,
+      ``charge_time_h``), each aligned with ``cycles``
+    * ``censored``: True where the cell was stopped alive: its life exceeds ``cycle_life``
 
     Arrays are copied to float64 and read-only. Raises ValueError, naming the cell, for shapes
     that do not fit, a life that is not positive, or too many missing cycles.
@@ -37,6 +42,8 @@ class Cell:
     voltage: FloatArray = field(repr=False)
     cycles: IntArray = field(repr=False)
     repairs: tuple[Repair, ...]
+    scalars: Mapping[str, FloatArray] = field(repr=False)
+    censored: bool
 
     def __init__(
         self,
@@ -45,12 +52,17 @@ class Cell:
         q: ArrayLike,
         voltage: ArrayLike,
         cycles: ArrayLike,
+        *,
+        scalars: Mapping[str, ArrayLike] | None = None,
+        censored: bool = False,
     ) -> None:
         if not id:
             raise ValueError("a cell needs an id")
         try:
             curves = np.array(q, dtype=np.float64, order="C")
             life = _checked_life(cycle_life)
+            if censored and life is None:
+                raise ValueError("a censored cell needs the cycle_life that it exceeds")
             grid = _checked_voltage(voltage)
             numbers = _checked_cycles(cycles)
             if curves.shape != (len(grid), len(numbers)):
@@ -59,11 +71,12 @@ class Cell:
                     f"and {len(numbers)} cycles"
                 )
             repairs = _repair(curves, numbers)
+            values = _checked_scalars(scalars or {}, len(numbers))
         except ValueError as error:
             raise ValueError(f"cell {id}: {error}") from error
-        for array in (curves, grid, numbers):
+        for array in (curves, grid, numbers, *values.values()):
             array.setflags(write=False)
-        fields = (id, life, curves, grid, numbers, repairs)
+        fields = (id, life, curves, grid, numbers, repairs, MappingProxyType(values), censored)
         for name, value in zip(self.__dataclass_fields__, fields, strict=True):
             object.__setattr__(self, name, value)
 
@@ -92,7 +105,11 @@ class Cell:
             curves = curves.copy()
             columns = np.searchsorted(self.cycles, [repair.cycle for repair in known])
             curves[:, columns] = np.column_stack([repair.recorded for repair in known])
-        return Cell(self.id, self.cycle_life, curves, self.voltage, self.cycles[:kept])
+        return Cell(
+            self.id, self.cycle_life, curves, self.voltage, self.cycles[:kept],
+            scalars={name: values[:kept] for name, values in self.scalars.items()},
+            censored=self.censored,
+        )  # fmt: skip
 
 
 def _checked_life(cycle_life: float | None) -> float | None:
@@ -121,6 +138,16 @@ def _checked_cycles(cycles: ArrayLike) -> IntArray:
     if not np.array_equal(whole, numbers) or whole[0] < 0 or not (np.diff(whole) > 0).all():
         raise ValueError("cycles must be whole numbers from 0, strictly increasing")
     return whole
+
+
+def _checked_scalars(scalars: Mapping[str, ArrayLike], n_cycles: int) -> dict[str, FloatArray]:
+    checked = {}
+    for name, given in scalars.items():
+        values = np.array(given, dtype=np.float64)
+        if values.shape != (n_cycles,):
+            raise ValueError(f"{name} has shape {values.shape}, but there are {n_cycles} cycles")
+        checked[name] = values
+    return checked
 
 
 def _repair(curves: FloatArray, cycles: IntArray) -> tuple[Repair, ...]:

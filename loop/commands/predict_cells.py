@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loop.commands.console import BadInput, note
+from loop.commands.console import BadInput, note, reading
 
 if TYPE_CHECKING:
     from surrogates.cycle_life import Cell, CycleLifeModel
@@ -22,22 +22,41 @@ class Usable:
     refused: list[tuple[str, str]]
 
     @classmethod
-    def of(cls, model: CycleLifeModel, data: Path, splits: Sequence[str] | None) -> Usable:
-        """Read a folder and ask the model cell by cell. Raises BadInput for no cell at all."""
+    def of_folder(cls, model: CycleLifeModel, data: Path, splits: Sequence[str] | None) -> Usable:
+        """Read a folder and ask the model cell by cell. Raises BadInput for a folder of none."""
         refused: list[tuple[str, str]] = []
 
         def refuse(name: str, error: ValueError) -> None:
-            refused.append((name, " ".join(str(error).split())))
+            refused.append((name, _one_line(error)))
 
-        fit: list[Cell] = []
-        for cell in _read(data, splits, refuse):
+        return cls._asked(model, _read(data, splits, refuse), refused)
+
+    @classmethod
+    def of_campaign(cls, model: CycleLifeModel, campaign: str, url: str) -> Usable:
+        """The same for the trials of a campaign, by their numbers. Raises StoreError."""
+        from loop.stored_cells import stored_cells
+
+        with reading(url) as store:
+            cells = stored_cells(store, [campaign], until=model.at_cycle)
+        return cls._asked(model, cells, [])
+
+    @classmethod
+    def _asked(
+        cls, model: CycleLifeModel, cells: Sequence[Cell], refused: list[tuple[str, str]]
+    ) -> Usable:
+        usable: list[Cell] = []
+        for cell in cells:
             try:
                 model.predict([cell])
             except ValueError as error:
-                refuse(cell.id, error)
+                refused.append((cell.id, _one_line(error)))
             else:
-                fit.append(cell)
-        return cls(fit, refused)
+                usable.append(cell)
+        return cls(usable, refused)
+
+
+def _one_line(error: ValueError) -> str:
+    return " ".join(str(error).split())
 
 
 def splits_of(text: str | None) -> tuple[str, ...] | None:

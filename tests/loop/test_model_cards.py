@@ -7,7 +7,7 @@ import json
 import pytest
 
 from loop.cli import answer
-from loop.events import Fitted, decode
+from loop.events import Fitted, Predicted, decode
 from loop.model_cards import stored
 from loop.replay import verify
 from loop.report import render
@@ -93,3 +93,39 @@ def test_show_report_and_export_tell_the_card(kept, store, tmp_path, capsys):
     assert "10 training cells" in (tmp_path / "models" / f"{model}.md").read_text()
     again = from_bytes((tmp_path / "models" / f"{model}.predictor.json").read_bytes())
     assert again.model.digest == model
+
+
+def test_the_exported_predictor_says_of_each_trial_what_the_journal_says(
+    kept, store, tmp_path, capsys
+):
+    url, campaign_id = kept
+    assert answer(("export", campaign_id, "--store", url, "-o", str(tmp_path))) == 0
+    (file,) = (tmp_path / "models").glob("*.predictor.json")
+    capsys.readouterr()
+    words = ("predict", "apply", str(file), "--campaign", campaign_id, "--store", url, "--json")
+    assert answer(words) == 0
+    told = {one["cell"]: one for one in json.loads(capsys.readouterr().out)["predictions"]}
+    recorded = [e.body for e in store.events(campaign_id) if isinstance(e.body, Predicted)]
+    assert recorded
+    for body in recorded:
+        one = told[f"{campaign_id}/{body.trial}"]
+        assert (one["predicted"], one["lower"]) == (body.prediction.mean, body.prediction.lower)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "either --data FOLDER or --campaign ID"),
+        (("--campaign", "none-1"), "none-1"),
+        (("--campaign", "none-1", "--data", "."), "either --data FOLDER or --campaign ID"),
+        (("--campaign", "none-1", "--splits", "a"), "a campaign has none"),
+    ],
+)
+def test_wrong_sources_are_one_clear_line(words, told, kept, store, tmp_path, capsys):
+    url, campaign_id = kept
+    assert answer(("export", campaign_id, "--store", url, "-o", str(tmp_path))) == 0
+    (file,) = (tmp_path / "models").glob("*.predictor.json")
+    capsys.readouterr()
+    assert answer(("predict", "apply", str(file), "--store", url, *words)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert told in line

@@ -117,6 +117,8 @@ def test_too_many_missing_cycles_are_an_error_naming_the_cell(columns, message):
         ({"cycles": []}, "cell c7: cycles has shape"),
         ({"q": -fading()}, "cell c7: the median capacity is -?0"),
         ({"id": ""}, "a cell needs an id"),
+        ({"scalars": {"resistance_ohm": [0.1]}}, r"cell c7: resistance_ohm has shape \(1,\)"),
+        ({"cycle_life": None, "censored": True}, "cell c7: a censored cell needs the cycle_life"),
     ],
 )
 def test_impossible_cells_are_refused(change, message):
@@ -143,6 +145,21 @@ def test_a_cell_that_ran_on_equals_its_twin_that_was_stopped(stop, corrupt):
     assert np.array_equal(ran_on.q, stopped.q)
     assert np.array_equal(ran_on.cycles, stopped.cycles)
     assert ran_on.repairs == stopped.repairs
+
+
+def test_scalars_and_censoring_are_kept_when_cut():
+    source = np.arange(99.0)
+    cell = Cell(
+        "c7", 400, fading(), VOLTAGE_V, CYCLES, scalars={"charge_time_h": source}, censored=True
+    )
+    source[:] = 0.0
+    cut = cell.until(11)
+    assert cut.censored
+    assert cut.scalars["charge_time_h"].tolist() == list(range(10))
+    assert not build(fading()).censored
+    assert dict(build(fading()).scalars) == {}
+    with pytest.raises(ValueError, match="read-only"):
+        cell.scalars["charge_time_h"][0] = 1.0
 
 
 def test_until_refuses_a_cycle_never_reached():

@@ -69,9 +69,10 @@ def test_parts_joined_score_as_the_whole(pairs):
 def test_folds_hold_each_known_cell_once_whatever_the_order(make_cells):
     cells = make_cells(23, 4)
     unknown = Cell("unknown", None, cells[0].q, cells[0].voltage, cells[0].cycles)
-    made = folds([*cells[::-1], unknown])
+    alive = Cell("alive", 400.0, cells[0].q, cells[0].voltage, cells[0].cycles, censored=True)
+    made = folds([*cells[::-1], unknown, alive])
     held = [cell.id for _, part in made for cell in part]
-    assert sorted(held) == sorted(cell.id for cell in known([*cells, unknown]))
+    assert sorted(held) == sorted(cell.id for cell in known([*cells, unknown, alive]))
     for rest, part in made:
         assert not {c.id for c in rest} & {c.id for c in part}
         assert len(rest) + len(part) == 23

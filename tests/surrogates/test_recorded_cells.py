@@ -53,6 +53,8 @@ def test_missing_things_are_named(layout):
         ("700\n\n900\n", r"train_cycle_lives\.csv, line 2: the life of cell2 is ''"),
         ("700\nmany\n900\n", r"line 2: the life of cell2 is 'many'"),
         ("700\n-3\n900\n", r"line 2: the life of cell2 is '-3'"),
+        ("", r"train_cycle_lives\.csv is empty"),
+        ("700\n>\n900\n", r"line 2: the life of cell2 is '>'"),
         ("700\n800\n", "holds 3 cells, but .*train_cycle_lives.csv holds 2 lives"),
     ],
 )
@@ -62,11 +64,41 @@ def test_a_missing_life_is_named(layout, text, message):
         read_cells(layout, ("train",))
 
 
+def test_a_life_may_be_a_lower_bound(layout):
+    (layout / "cycle_lives" / "train_cycle_lives.csv").write_text("700\n>400\n> 900.5\n")
+    cells = read_cells(layout, ("train",))
+    assert [(c.cycle_life, c.censored) for c in cells] == [
+        (700, False), (400, True), (900.5, True),
+    ]  # fmt: skip
+
+
+def test_cells_may_lie_in_one_folder(layout):
+    folder = layout / "train"
+    with pytest.raises(FileNotFoundError, match=r"lives .*train/cycle_lives\.csv is missing"):
+        read_cells(folder)
+    (folder / "cycle_lives.csv").write_text("700\n>800\n900\n")
+    cells = read_cells(folder)
+    assert [cell.id for cell in cells] == ["cell1", "cell2", "cell3"]
+    assert [cell.censored for cell in cells] == [False, True, False]
+    assert np.array_equal(cells[0].q, read_cells(layout, "train")[0].q)
+    with pytest.raises(ValueError, match="train has no splits"):
+        read_cells(folder, "train")
+
+
+def test_a_folder_without_cells_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"holds no cells: neither cells\.toml, nor"):
+        read_cells(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="is a file; a folder of cells is needed"):
+        read_cells(tmp_path / "file")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", r"cell3\.csv cannot be read"),
-        (b"voltage,capacity\n3.6,0.1\n", r"cell3\.csv cannot be read"),
+        (b"", r"cell3\.csv cannot be read: it is empty"),
+        (b"0.1,0.2\n0.3,abc\n", r"cell3\.csv cannot be read: line 2, column 2 holds 'abc'"),
+        (b"voltage,capacity\n3.6,0.1\n", r"line 1, column 1 holds 'voltage', which is no number"),
         (b"1,2\n1,2,3\n", r"cell3\.csv cannot be read"),
         (b"\xff\xfe\x00\x01", r"cell3\.csv cannot be read"),
         (b"1,2,3\n4,5,6\n", r"cell3\.csv has the wrong grid: 2 voltages x 3 cycles"),
