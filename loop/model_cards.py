@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loop.events import Event, Fitted
+from loop.store.errors import StoreError
 
 if TYPE_CHECKING:
     from campaigns.campaign import TrainingSpec
@@ -44,11 +45,14 @@ def _source(training: TrainingSpec) -> str:
 
 def stored(store: Store, events: Iterable[Event]) -> list[tuple[str, ModelCard]]:
     """Models and cards that a campaign's events name, oldest first. Raises StoreError."""
+    fitted = [event.body for event in events if isinstance(event.body, Fitted)]
+    return [(body.model, _read(store, body.card)) for body in fitted if body.card]
+
+
+def _read(store: Store, digest: str) -> ModelCard:
     from surrogates.model_card import ModelCard
 
-    fitted = [event.body for event in events if isinstance(event.body, Fitted)]
-    return [
-        (body.model, ModelCard.from_json(store.artifact(body.card).decode()))
-        for body in fitted
-        if body.card
-    ]
+    try:
+        return ModelCard.from_json(store.artifact(digest).decode())
+    except ValueError as error:  # whole, by its digest: another release wrote it
+        raise StoreError(f"{store.url}: the model card {digest}: {error}") from error

@@ -137,14 +137,16 @@ def _horizons(cells: Sequence[Cell], asked: Sequence[int] | None) -> list[int]:
     from surrogates.life_evaluation import HORIZONS, reached
 
     last = reached(cells)
-    if not asked:
-        return [one for one in HORIZONS if one <= last] or [last]
-    if max(asked) > last:
-        short = min(cells, key=lambda cell: int(cell.cycles[-1]))
-        raise ValueError(
-            f"--at-cycle {max(asked)}: the curves of {short.id} end at cycle {short.cycles[-1]}"
-        )
-    return sorted(asked)
+    wanted = sorted(asked or HORIZONS)
+    if wanted[-1] <= last:
+        return wanted
+    short = min(cells, key=lambda cell: int(cell.cycles[-1]))
+    why = f"the curves of {short.id} end at cycle {last}"
+    if asked:
+        raise ValueError(f"--at-cycle {wanted[-1]}: {why}")
+    kept = [one for one in wanted if one <= last] or [last]
+    note(f"warning: judged at {', '.join(map(str, kept))} cycles: {why}")
+    return kept
 
 
 def _distinct(option: str, given: Sequence[object]) -> None:

@@ -225,3 +225,15 @@ def test_bad_input_is_one_clear_line(arguments, told, data, fitted, here, leyden
     assert (code, out, len(err)) == (2, "", 1)
     assert told in err[0]
     assert sorted(here.iterdir()) == before
+
+
+def test_the_shortest_cell_says_how_late_can_be_judged(data, capsys):
+    from loop.commands.predict_evaluate import _horizons
+
+    cells = read_cells(data, ("test1",))
+    cells = [*cells[1:4], cells[0].until(60)]
+    assert _horizons(cells, None) == [20, 30, 50]
+    assert f"the curves of {cells[-1].id} end at cycle 60" in capsys.readouterr().err
+    assert _horizons(cells, [40, 30]) == [30, 40]
+    with pytest.raises(ValueError, match="--at-cycle 61"):
+        _horizons(cells, [61, 30])
