@@ -124,11 +124,11 @@ def apply(
     with as_bad_input():
         found = predictor.model.predict(usable.cells, level)
     if output is not None:
-        written(output, predictions_csv(found, usable.cells))
+        written(output, predictions_csv(predictor, found, usable.cells))
     if as_json:
         emit_json(predictions_object(predictor, model, found, usable))
     else:
-        tell_predictions(found, usable)
+        tell_predictions(predictor, found, usable)
         if output is not None:
             emit(f"wrote {output}")
 

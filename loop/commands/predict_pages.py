@@ -61,12 +61,14 @@ def _errors(found: Scores, level: float) -> str:
 # predictions ---------------------------------------------------------------------------------
 
 
-def tell_predictions(found: LifePrediction, usable: Usable) -> None:
+def tell_predictions(predictor: Predictor, found: LifePrediction, usable: Usable) -> None:
     """A table with a line a cell."""
+    seen = _trained_on(predictor, usable.cells)
     rows = [
         (found.ids[i], f"{found.mean[i]:.0f}", f"{found.lower[i]:.0f} to {found.upper[i]:.0f}",
          "" if (life := _recorded(cell)) is None else f"{life:.0f}",
-         "extrapolates" if found.extrapolates[i] else "", str(len(cell.repairs) or ""))
+         "trained on" if seen[i] else "extrapolates" if found.extrapolates[i] else "",
+         str(len(cell.repairs) or ""))
         for i, cell in enumerate(usable.cells)
     ]  # fmt: skip
     heads = (
@@ -81,6 +83,8 @@ def tell_predictions(found: LifePrediction, usable: Usable) -> None:
     flagged = int(found.extrapolates.sum())
     if flagged:
         emit(f"{flagged} of {len(found)} cells are unlike the training cells: take with caution")
+    if any(seen):
+        emit(f"{sum(seen)} of {len(found)} cells taught the model: their errors tell nothing of it")
     if usable.refused:
         emit(f"{len(usable.refused)} cells could not be predicted")
 
@@ -94,14 +98,14 @@ def predictions_object(
         "digest": predictor.model.digest,
         "at_cycle": found.at_cycle,
         "level": found.level,
-        "predictions": [_row(found, i, cell) for i, cell in enumerate(usable.cells)],
+        "predictions": _rows(predictor, found, usable.cells),
         "refused": [{"cell": name, "reason": reason} for name, reason in usable.refused],
     }
 
 
-def predictions_csv(found: LifePrediction, cells: Sequence[Cell]) -> bytes:
+def predictions_csv(predictor: Predictor, found: LifePrediction, cells: Sequence[Cell]) -> bytes:
     """The content of the file of predictions."""
-    rows = [_row(found, i, cell) for i, cell in enumerate(cells)]
+    rows = _rows(predictor, found, cells)
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -111,7 +115,22 @@ def predictions_csv(found: LifePrediction, cells: Sequence[Cell]) -> bytes:
     return stream.getvalue().encode()
 
 
-def _row(found: LifePrediction, i: int, cell: Cell) -> dict[str, Any]:
+def _rows(
+    predictor: Predictor, found: LifePrediction, cells: Sequence[Cell]
+) -> list[dict[str, Any]]:
+    seen = _trained_on(predictor, cells)
+    return [_row(found, i, cell, seen[i]) for i, cell in enumerate(cells)]
+
+
+def _trained_on(predictor: Predictor, cells: Sequence[Cell]) -> list[bool]:
+    """Of each cell, whether its data taught the model."""
+    from surrogates.model_card import fingerprint
+
+    known = set(predictor.card.data.fingerprints.values())
+    return [fingerprint(cell) in known for cell in cells]
+
+
+def _row(found: LifePrediction, i: int, cell: Cell, trained_on: bool) -> dict[str, Any]:
     return {
         "cell": found.ids[i],
         "cycle_life": _recorded(cell),
@@ -121,6 +140,7 @@ def _row(found: LifePrediction, i: int, cell: Cell) -> dict[str, Any]:
         "level": found.level,
         "sem": float(found.sem[i]),
         "extrapolates": bool(found.extrapolates[i]),
+        "trained_on": trained_on,
         "at_cycle": found.at_cycle,
         "repairs": [{"cycle": one.cycle, "reason": one.reason} for one in cell.repairs],
     }

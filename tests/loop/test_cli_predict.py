@@ -83,6 +83,9 @@ def test_the_file_predicts_what_the_model_does(data, fitted, leyden):
     assert [one["predicted"] for one in told["predictions"]] == direct.mean.tolist()
     assert [one["lower"] for one in told["predictions"]] == direct.lower.tolist()
     assert told["refused"] == []
+    assert not any(one["trained_on"] for one in told["predictions"])
+    code, out, _ = leyden("apply", fitted, "--data", data)
+    assert f"{N_TRAIN} of {N_TRAIN + N_TEST} cells taught the model" in out
 
 
 def test_the_card_lies_beside_the_model_and_is_shown(fitted, leyden):
