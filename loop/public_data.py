@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 HOST = "https://raw.githubusercontent.com/"
 TIMEOUT_S = 30.0
@@ -147,7 +148,7 @@ def _source(mirror: str | None) -> Callable[[PublicFile], str]:
     """Where a file is: a URL, or the path of a file. Raises ValueError."""
     if mirror is None:
         return lambda one: HOST + one.source
-    if mirror.startswith(WEB):
+    if mirror.startswith(WEB) and urlsplit(mirror).netloc:
         return lambda one: f"{mirror.rstrip('/')}/{one.path}"
     if "://" in mirror:
         raise ValueError(f"{mirror}: a folder, or a URL with http or https, is needed")

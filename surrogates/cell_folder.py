@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from surrogates.export_columns import check_mapping
 from surrogates.export_table import Records, read_records
 from surrogates.exported_cells import EndOfLife, Grid, build_cell, common_grid, found_discharges
 from surrogates.life_file import Life
-from surrogates.missing import MissingCellData, OnFault, passing_over
+from surrogates.missing import MissingCellData
 
 
 @dataclass(frozen=True)
@@ -71,34 +72,44 @@ class Description:
 
 
 def read_folder(
-    file: Path, splits: Sequence[str] | None = None, on_fault: OnFault | None = None
+    file: Path,
+    splits: Sequence[str] | None = None,
+    on_fault: Callable[[str, ValueError], None] | None = None,
 ) -> list[Cell]:
     """The cells that ``file``, a `cells.toml`, describes, in its order, patterns by name.
 
     ``splits`` takes those cells only whose entry names one of them; None takes all. Cells share one
-    voltage grid. Raises ValueError with one line a mistake, naming the file and the key, or the
-    export and what is wrong in it; MissingCellData where a file is not there. With ``on_fault``, a
-    cell whose export cannot be used is told to that, and the others are read.
+    voltage grid. A cell that cannot be made is an error, or told to ``on_fault`` and left out.
+    Raises ValueError with one line a mistake, naming the file and the key, or the export and what
+    is wrong in it; MissingCellData where a file is not there.
     """
-    description = read_description(file)
-    entries = _of_splits(file, description.cells, splits)
-    named = _named(file, entries)
+    about = read_description(file)
+    entries = _of_splits(file, about.cells, splits)
     read: list[tuple[str, Entry, Records, list[Discharge]]] = []
-    for id, (path, entry) in named.items():
-        with passing_over(id, on_fault):
-            records = read_records(
-                path, description.columns, description.units, description.decimal
-            )
+    for id, (path, entry) in _named(file, entries).items():
+        with _faults(id, on_fault):
+            records = read_records(path, about.columns, about.units, about.decimal)
             read.append((id, entry, records, found_discharges(records)))
     if not read:
         return []
-    grid = description.voltage or common_grid([found for *_, found in read])
+    grid = about.voltage or common_grid([found for *_, found in read])
     cells: list[Cell] = []
     for id, entry, records, found in read:
-        life, end, last = entry.known_life(), description.end_of_life, description.last_cycle
-        with passing_over(id, on_fault):
-            cells.append(build_cell(records, found, id, grid, life, end, last))
+        rules = (entry.known_life(), about.end_of_life, about.last_cycle)
+        with _faults(id, on_fault):
+            cells.append(build_cell(records, found, id, grid, *rules))
     return cells
+
+
+@contextmanager
+def _faults(id: str, on_fault: Callable[[str, ValueError], None] | None) -> Iterator[None]:
+    """ValueErrors of the block go to ``on_fault``, where there is one."""
+    try:
+        yield
+    except ValueError as error:
+        if on_fault is None:
+            raise
+        on_fault(id, error)
 
 
 def read_description(file: Path) -> Description:

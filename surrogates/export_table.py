@@ -33,6 +33,7 @@ SEPARATORS = (",", "\t", ";")
 # A cell is between these; beyond, the unit is wrong. Single records may be glitches.
 LOWEST_CELL_V, HIGHEST_CELL_V = -1.0, 10.0
 LARGEST_GLITCH_SHARE = 0.01
+HIGHEST_CYCLE = 10_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +132,7 @@ def _header(text: str, columns: Mapping[str, str] | None) -> tuple[int, list[str
     best: tuple[int, int, list[str], str] = (-1, 0, [], ",")
     for row, line in enumerate(text.split("\n", LINES_BEFORE_HEADER)[:LINES_BEFORE_HEADER]):
         for separator in SEPARATORS:
-            names = [name.strip() for name in next(csv.reader([line], delimiter=separator), [])]
+            names = _cut(line, separator)
             asked = wanted(columns, names)
             there = sum(name in names for name in asked.values())
             if there and (there == len(columns) if columns else enough(asked)):
@@ -139,6 +140,13 @@ def _header(text: str, columns: Mapping[str, str] | None) -> tuple[int, list[str
             if there > best[0] or (there == best[0] == 0 and len(names) > len(best[2])):
                 best = (there, row, names, separator)
     return best[1:]
+
+
+def _cut(line: str, separator: str) -> list[str]:
+    try:
+        return [name.strip() for name in next(csv.reader([line], delimiter=separator), [])]
+    except csv.Error:  # a note that is no line of a table
+        return []
 
 
 def _values(
@@ -213,15 +221,15 @@ def _records(source: str, values: Mapping[str, FloatArray], found: Mapping[str, 
         raise ValueError(
             f"holds no record with numbers in {found['cycle'].name!r} and {found['voltage'].name!r}"
         )
-    numbers = cycle[known].astype(np.int64)
-    if (numbers != cycle[known]).any() or (numbers < 0).any():
-        wrong = cycle[known][(numbers != cycle[known]) | (numbers < 0)][0]
+    numbers = cycle[known]
+    wrong = (numbers != np.floor(numbers)) | (numbers < 0) | (numbers > HIGHEST_CYCLE)
+    if wrong.any():
         raise ValueError(
-            f"column {found['cycle'].name!r} (cycle) holds {wrong:g}; "
-            "cycle numbers are whole numbers from 0"
+            f"column {found['cycle'].name!r} (cycle) holds {numbers[wrong][0]:g}; "
+            f"cycle numbers are whole numbers from 0 to {HIGHEST_CYCLE:g}"
         )
     rest = {name: column[known] for name, column in values.items() if name != "cycle"}
-    return Records(source, numbers, **rest)
+    return Records(source, numbers.astype(np.int64), **rest)
 
 
 def _check_voltage(voltage: FloatArray, column: Column) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from campaigns.problems import nearest
 from surrogates.cells import Cell
 from surrogates.life_file import read_lives
-from surrogates.missing import MissingCellData, OnFault, passing_over
+from surrogates.missing import MissingCellData
 
 __all__ = ["MissingCellData", "read_cells"]
 
@@ -20,6 +21,8 @@ HIGHEST_VOLTAGE, LOWEST_VOLTAGE, N_VOLTAGES = 3.6, 2.0, 1000
 SPLITS = ("train", "test1")
 LIVES, LIFE_FOLDER = "cycle_lives.csv", "cycle_lives"
 EXPORTS = "cells.toml"
+
+OnFault = Callable[[str, ValueError], None]
 
 
 def read_cells(
@@ -74,7 +77,9 @@ def _read_split(root: Path, split: str, on_fault: OnFault | None) -> list[Cell]:
                 f"{root} holds no cells: neither {EXPORTS}, nor cell1.csv, nor a sub-folder "
                 "with cell1.csv"
             )
-        raise ValueError(f"unknown split {split!r} in {root}: there are {known}")
+        guess = nearest(split, known)
+        hint = f"; did you mean {guess!r}?" if guess else ""
+        raise ValueError(f"unknown split {split!r} in {root}: there are {known}{hint}")
     life_file = root / LIFE_FOLDER / f"{split}_{LIVES}"
     return _read_group(root / split, life_file, f"{split}/", on_fault)
 
@@ -93,9 +98,13 @@ def _read_group(folder: Path, life_file: Path, prefix: str, on_fault: OnFault | 
     cells = []
     for k, life in enumerate(lives, start=1):
         name, file = f"{prefix}cell{k}", folder / f"cell{k}.csv"
-        with passing_over(name, on_fault):
-            q = _read_curves(file)
-            cells.append(Cell(name, life.cycles, q, voltage, cycles, censored=life.censored))
+        try:
+            curves = _read_curves(file)
+            cells.append(Cell(name, life.cycles, curves, voltage, cycles, censored=life.censored))
+        except ValueError as error:
+            if on_fault is None:
+                raise
+            on_fault(name, error)
     return cells
 
 

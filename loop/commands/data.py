@@ -51,5 +51,5 @@ def fetch(
             }
         )  # fmt: skip
         return
-    size = f"{done.bytes / 1e6:.1f} MB"
+    size = f"{done.bytes / 1e6:.3g} MB"
     emit(f"{folder}: {done.fetched} files fetched ({size}), {done.kept} were there")

@@ -157,6 +157,7 @@ def test_a_file_of_the_user_is_never_overwritten(leyden, recorded_data, tmp_path
         (("severson",), "severson: unknown data set; .*did you mean 'severson2019'"),
         (("attia2020", "--mirror", "nowhere"), "nowhere: there is no such folder"),
         (("attia2020", "--mirror", "ftp://host/data"), "ftp://host/data: a folder, or a URL"),
+        (("attia2020", "--mirror", "http://"), "http://: a folder, or a URL"),
         (("attia2020", "-o", "file", "--mirror", "."), "file: a file is in the way"),
         (("attia2020", "-o", "file/sub", "--mirror", "."), "file/sub: a file is in the way"),
     ],

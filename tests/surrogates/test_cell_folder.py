@@ -1,8 +1,12 @@
 """A folder of exports described by cells.toml: cells by entry and pattern, faults by key."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from surrogates.cell_folder import read_description
 from surrogates.cells import Cell
 from surrogates.cycle_life import read_cells
 from surrogates.exported_cells import Grid
@@ -107,6 +111,15 @@ def test_two_cells_of_one_name_and_unknown_splits_are_told(folder):
         read_cells(folder, ["tran"])
 
 
+def test_faulty_exports_may_be_left_out(folder):
+    (folder / "batch-1.csv").write_text("a,b\n1,2\n")
+    told = []
+    cells = read_cells(folder, on_fault=lambda name, error: told.append((name, error)))
+    assert [cell.id for cell in cells] == ["test/x1", "train/batch-2"]
+    assert [name for name, _ in told] == ["train/batch-1"]
+    assert "there is no column" in str(told[0][1])
+
+
 def test_every_mistake_of_the_description_is_a_line_of_its_own(folder):
     text = DESCRIPTION.replace("last_cycle", "lst").replace("share", "shar")
     (folder / "cells.toml").write_text(text)
@@ -117,15 +130,10 @@ def test_every_mistake_of_the_description_is_a_line_of_its_own(folder):
     assert all(line.startswith(str(folder / "cells.toml")) for line in lines)
 
 
-def test_cells_that_cannot_be_used_are_passed_over_where_asked(folder):
-    (folder / "batch-1.csv").write_text("nothing\n")
-    told = []
-    cells = read_cells(folder, on_fault=lambda name, error: told.append((name, str(error))))
-    assert [cell.id for cell in cells] == ["test/x1", "train/batch-2"]
-    assert [(name, "batch-1.csv" in reason) for name, reason in told] == [("train/batch-1", True)]
-    with pytest.raises(ValueError, match=r"batch-1\.csv"):
-        read_cells(folder)
-    for name in ("special", "batch-2"):
-        (folder / f"{name}.csv").write_text("nothing\n")
-    assert read_cells(folder, on_fault=lambda name, error: told.append((name, ""))) == []
-    assert len(told) == 4
+def test_the_example_of_the_documentation_is_one(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "cells.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (tmp_path / "cells.toml").write_text(example)
+    description = read_description(tmp_path / "cells.toml")
+    assert description.voltage == Grid(3.6, 2.0, 1000)
+    assert [entry.split for entry in description.cells] == ["test", "train"]

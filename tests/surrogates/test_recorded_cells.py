@@ -37,6 +37,8 @@ def test_missing_things_are_named(layout):
         read_cells(layout / "nowhere")
     with pytest.raises(ValueError, match=r"unknown split 'test1' in .*there are \['train'\]"):
         read_cells(layout)
+    with pytest.raises(ValueError, match=r"unknown split 'trian' .*; did you mean 'train'"):
+        read_cells(layout, "trian")
     with pytest.raises(ValueError, match="no split"):
         read_cells(layout, splits=())
     (layout / "train" / "cell2.csv").unlink()
@@ -62,6 +64,15 @@ def test_a_missing_life_is_named(layout, text, message):
     (layout / "cycle_lives" / "train_cycle_lives.csv").write_text(text)
     with pytest.raises(ValueError, match=message):
         read_cells(layout, ("train",))
+
+
+def test_faulty_cells_may_be_left_out(layout):
+    (layout / "train" / "cell2.csv").write_text("1,2\n")
+    told = []
+    cells = read_cells(layout, "train", on_fault=lambda name, error: told.append((name, error)))
+    assert [cell.id for cell in cells] == ["train/cell1", "train/cell3"]
+    assert [name for name, _ in told] == ["train/cell2"]
+    assert "wrong grid" in str(told[0][1])
 
 
 def test_a_life_may_be_a_lower_bound(layout):
