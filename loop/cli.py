@@ -20,6 +20,7 @@ from loop.commands import (
     data,
     instrument,
     look,
+    predict,
     recorded,
     robot,
     rulings,
@@ -62,6 +63,7 @@ app.command()(bench.bench)
 app.add_typer(recorded.app, name="import")
 app.add_typer(data.app, name="data")
 app.add_typer(surrogate.app, name="surrogate")
+app.add_typer(predict.app, name="predict")
 app.add_typer(rulings.app, name="trial")
 app.command()(serve.serve)
 app.add_typer(token.app, name="token")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from campaigns.campaign import Campaign, CampaignError, EarlyPredictionSpec
 from campaigns.records import Prediction, Purpose, Trial, TrialState
+from loop import model_cards
 from loop.restoring import restore
 from loop.state import CampaignState
 from loop.stored_cells import cell_of, cells_of, exact_life
@@ -88,6 +89,11 @@ class EarlyPredictor:
             raise TrainingFailed(f"early_prediction.training: {error}") from error
         content = text.encode()
         return hashlib.sha256(content).hexdigest(), content
+
+    def card(self, content: bytes, cells: Sequence[Cell]) -> dict[str, bytes]:
+        """The card of the model that `fit` gave, by its digest; at most one."""
+        model = target(self.spec.kind).from_json(content.decode())
+        return model_cards.made([model], cells, self.spec.training)
 
     def _model(self) -> Any:
         options = dict(self.spec.options)

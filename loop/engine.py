@@ -157,12 +157,13 @@ class Engine:
             with self.watch.measure("surrogate"):
                 cells, trials, source = predictor.cells(state)
                 digest, content = predictor.fit(cells)
+                card = predictor.card(content, cells)
         except TrainingFailed as error:
             self._finish("failed", str(error))
             return True
         kind, now = predictor.spec.kind, self._journal.now
-        body = Fitted(now, state.seq, kind, digest, trials, source)
-        self._journal.append([body], artifacts={digest: content})
+        body = Fitted(now, state.seq, kind, digest, trials, source, "".join(card))
+        self._journal.append([body], artifacts={digest: content, **card})
         return True
 
     def _recommend_on_the_way(self) -> bool:

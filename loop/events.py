@@ -179,6 +179,7 @@ class Fitted:
     model: str
     trials: tuple[int, ...]  # training trials of this campaign
     source: str = ""  # digest of the outside training data, where there is any
+    card: str = ""  # digest of the model card, an artifact too; "" in older journals
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from loop.commands.console import (
 )
 from loop.commands.meter import meter
 from loop.commands.surrogate_pages import tell_model, tell_scores
+from loop.commands.writing import writable, written
 
 if TYPE_CHECKING:
     from surrogates.electrode import ElectrodeModel
@@ -82,13 +83,13 @@ def build(
     with as_bad_input():
         box = _box(solver, parameters, space)
         box.within(solver.card)
-    _writable(output)
+    writable(output)
     spec = Spec(kind, box, seed, pairs(sets))
     file = SampleFile(output.with_name(output.name + SAMPLES), spec)
     answers = _collected(file, samples, solver, _count(workers))
     note(f"{len(answers)} samples in {file.path}; the {model.replace('_', ' ')} learns from them")
     content, found = _trained(spec, answers, model, solver.units)
-    _written(output, content)
+    written(output, content)
     tell_model(found, content, as_json, output)
 
 
@@ -162,7 +163,7 @@ def sensitivity(
     with as_bad_input():
         found = [indices(model, name, seed, n) for name in names]
     if output is not None:
-        _written(output, sensitivity_figure(found[0], form))
+        written(output, sensitivity_figure(found[0], form))
     if as_json:
         emit_json({"surrogate": str(file), "metrics": {one.metric: one.as_dict() for one in found}})
         return
@@ -198,7 +199,7 @@ def draw(
     _, model = _read(file)
     with as_bad_input():
         found = design_map(model, x, y, metric, _numbers(sets))
-    _written(output, map_figure(found, form))
+    written(output, map_figure(found, form))
     best = found.best()
     told = None if best is None else {x: best[0], y: best[1], metric: best[2]}
     if as_json:
@@ -332,33 +333,13 @@ def _read(path: Path) -> tuple[bytes, ElectrodeModel]:
         raise BadInput(f"{path}: {error}") from error
 
 
-def _written(path: Path, content: bytes) -> None:
-    """Whole or not at all: a reader never meets half a file."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise BadInput(f"-o {path}: {error.strerror}") from error
-
-
-def _writable(path: Path) -> None:
-    """Told before anything is computed. Raises BadInput."""
-    if path.is_dir() or not path.resolve().parent.is_dir():
-        reason = "is a folder" if path.is_dir() else "there is no such folder"
-        raise BadInput(f"-o {path}: {reason}")
-    if not os.access(path.resolve().parent, os.W_OK):
-        raise BadInput(f"-o {path}: the folder may not be written to")
-
-
 def _format(path: Path) -> str:
     from surrogates.electrode_figures import FORMATS
 
     form = path.suffix.lower().removeprefix(".")
     if form not in FORMATS:
         raise BadInput(f"-o {path}: {', '.join(FORMATS)} can be drawn, by the name's ending")
-    _writable(path)
+    writable(path)
     return form
 
 

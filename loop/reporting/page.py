@@ -21,6 +21,7 @@ from loop.reporting import (
     outcomes,
     parallel,
     paths,
+    predictor_section,
     timeline,
     tradeoffs,
 )
@@ -96,6 +97,7 @@ def html(record: Record, truth: Truth | None) -> str:
         truth=truth,
         check=outcomes.check(record),
         best=_best(record),
+        cards=predictor_section.section(record.cards),
         shares=_shares(record),
         failures=_failures(record),
         heads=heads,

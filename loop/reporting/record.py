@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from campaigns.campaign import Campaign, parse
 from campaigns.records import (
@@ -32,10 +33,14 @@ from loop.events import (
     Resolved,
     Submitting,
 )
+from loop.model_cards import stored
 from loop.reporting.persons import Ruling, rulings
 from loop.reporting.tally import Tally
 from loop.state import CampaignState
 from loop.store.store import Store
+
+if TYPE_CHECKING:
+    from surrogates.model_card import ModelCard
 
 MOST_CANDIDATES = 2000  # above that the best true value of all is not looked for
 
@@ -100,6 +105,7 @@ class Record:
     tally: Tally
     rulings: tuple[Ruling, ...]
     text: str
+    cards: list[tuple[str, ModelCard]]  # early predictors by digest, oldest first
 
     @property
     def campaign(self) -> Campaign:
@@ -139,6 +145,7 @@ def read(store: Store, campaign_id: str) -> Record:
         tally=Tally.of(events),
         rulings=rulings(events),
         text=text,
+        cards=stored(store, events),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from campaigns.records import Outcome, Prediction
 from loop.events import Corrected, Observed, Predicted
 from loop.reporting.front import believed, recommended, tried
+from loop.reporting.predictor_section import export_models
 from loop.reporting.record import Line, Record, read
 from loop.store.store import Store
 from loop.summary import number, outcome_text, parameter_units, value_text
@@ -124,6 +125,7 @@ def export_to(store: Store, campaign_id: str, folder: Path) -> tuple[str, dict[s
     }
     if len(record.campaign.objectives) > 1:
         rows["front.csv"] = _write(folder / "front.csv", *_front(record))
+    export_models(store, events, folder / "models")
     return record.state.head, rows
 
 

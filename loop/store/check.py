@@ -219,7 +219,8 @@ def _blob(first: int, cycles: str, grid: bytes | None, data: bytes, checksum: st
 def _models(database: Database, campaign: str, events: list[Event]) -> Iterator[Damage]:
     for event in events:
         if isinstance(event.body, Fitted):
-            yield from _artifact(database, event.body.model, f"{campaign} event {event.seq}")
+            for digest in filter(None, (event.body.model, event.body.card)):
+                yield from _artifact(database, digest, f"{campaign} event {event.seq}")
 
 
 def _artifacts(database: Database) -> Iterator[Damage]:

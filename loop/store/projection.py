@@ -354,6 +354,7 @@ def _verbatim(event: Event) -> Add:
     """Rows whose columns are the payload's own keys; lists and mappings stay JSON."""
     said = json.loads(event.payload)
     said |= said.pop("recommendation", {})
+    said.pop("card", None)  # of a model: an artifact that only the journal names
     row = {
         name: canonical(value) if isinstance(value, dict | list) else value
         for name, value in said.items()

