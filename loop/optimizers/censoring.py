@@ -20,6 +20,7 @@ FIRST_STEP, SMALLEST_STEP = 0.8, 0.05  # share of each change that is taken: dam
 CAUTION = 0.7  # factor on that share after a sweep that changed more than the one before
 MOST_NARROWING = 1.0 - 1e-9  # of a variance by one bound; rounding alone reaches beyond
 
+JITTER = 1e-8  # of the largest variance: keeps covariances positive definite
 MOST_ROUNDS = 50  # of the moments of a censored sample; where hardly any is exact it never ends
 
 
@@ -72,6 +73,27 @@ def sites_of(mean: Array, covariance: Array, bound: Array, side: Array, noise: A
     told = shift * width
     log_z = _log_z(scaled, told, width, precision, shift, at, side, noise)
     return Sites(mean + unit * told, unit**2 * width, log_z)
+
+
+def conditioned(
+    mean: Array, covariance: Array, values: Array, variances: Array
+) -> tuple[Array, Array]:
+    """Mean (k,) and covariance (k x k) of the last k of m + k jointly Gaussian values, the first m
+    known with Gaussian noise.
+
+    mean (m + k,), covariance (m + k x m + k): of all before; values, variances: of the first (m,).
+    """
+    from scipy.linalg import solve_triangular
+
+    m, jitter = len(values), JITTER * float(np.diag(covariance).max())
+    cross, rest = covariance[:m, m:], covariance[m:, m:].copy()
+    factor = np.linalg.cholesky(covariance[:m, :m] + np.diag(variances + jitter))
+    white = solve_triangular(factor, cross, lower=True, check_finite=False)
+    residual = solve_triangular(factor, values - mean[:m], lower=True, check_finite=False)
+    rest -= white.T @ white
+    # what rounding takes away beside outcomes without noise is given back
+    rest[np.diag_indices_from(rest)] += jitter + np.maximum(-np.diag(rest), 0.0)
+    return mean[m:] + white.T @ residual, rest
 
 
 def _marginals(covariance: Array, precision: Array, shift: Array) -> tuple[Array, Array]:

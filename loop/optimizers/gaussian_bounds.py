@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from loop.optimizers.censoring import Sites, moments, sites_of
-from loop.optimizers.gaussian_process import JITTER, Array, Data, Prior, cholesky
+from loop.optimizers.censoring import Sites, conditioned, moments, sites_of
+from loop.optimizers.gaussian_process import JITTER, Array, Data, Prior
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +52,14 @@ def sites(prior: Prior, data: Data, bounds: Bounds) -> Sites:
     Exact outcomes are conditioned on first, in closed form; only the bounds are approximated.
     log_z is the log probability of the bounds given the exact outcomes.
     """
-    from scipy.linalg import solve_triangular
-
-    mean = np.full(len(bounds), prior.mean)
-    covariance = prior.covariance(bounds.points, bounds.points)
-    covariance[np.diag_indices_from(covariance)] += JITTER * prior.variance
     if data.y.size:
-        pooled, variances = data.pooled(prior.noise(data))
-        factor = cholesky(prior.covariance(data.points, data.points), variances)
-        cross = prior.covariance(data.points, bounds.points)
-        white = solve_triangular(factor, cross, lower=True, check_finite=False)
-        residual = solve_triangular(factor, pooled - prior.mean, lower=True, check_finite=False)
-        mean = mean + white.T @ residual
-        covariance = covariance - white.T @ white
-        short = np.maximum(JITTER * prior.variance - np.diag(covariance), 0.0)  # of rounding
-        covariance[np.diag_indices_from(covariance)] += short
-    return sites_of(mean, covariance, bounds.value, bounds.side, bounds.noise(prior, data))
+        points, (values, variances) = data.points, data.pooled(prior.noise(data))
+    else:
+        points, values, variances = bounds.points[:0], data.y, data.y
+    points = np.concatenate([points, bounds.points])
+    covariance = prior.covariance(points, points)
+    before = conditioned(np.full(len(points), prior.mean), covariance, values, variances)
+    return sites_of(*before, bounds.value, bounds.side, bounds.noise(prior, data))
 
 
 def with_sites(prior: Prior, data: Data, bounds: Bounds) -> Data:
