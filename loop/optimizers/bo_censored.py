@@ -122,9 +122,8 @@ def _sites(gp: Any, exact: Series, variance: Array, limits: Limits) -> Sites:
     before = conditioned(mean, covariance, exact.y, variance)
     sem = limits.sem / exact.scale
     # a bound without a standard error is not known better than a value
-    noise = np.where(np.isnan(sem), float(np.median(variance)), sem**2)
-    if exact.variance is None:
-        noise = np.full(len(noise), variance[0])
+    inferred = exact.variance is None
+    noise = np.where(np.isnan(sem) | inferred, float(np.median(variance)), sem**2)
     bound = (limits.value - exact.offset) / exact.scale
     return sites_of(*before, bound, limits.side, np.maximum(noise, LEAST_NOISE))
 
