@@ -74,20 +74,14 @@ def fitted(data: Data, fixed: Fixed, bounds: Bounds | None = None) -> Prior:
     by the probability that they hold given the exact outcomes (`gaussian_bounds.sites`); the
     beliefs are then centred on the moments of all outcomes, those behind bounds thought in.
     """
-    bounds = None if bounds is None or not len(bounds) else bounds
-    if not data.y.size and bounds is None:
+    limits = None if bounds is None or not len(bounds) else bounds
+    if not data.y.size and limits is None:
         return _start(data, fixed, 0.0, fixed.sd or 1.0, mean_sd=0.0)
-    if bounds is None:
-        centre, scale = float(np.mean(data.y)), data.scale
-        data = _thinned(data)
-        kept_scale = data.scale
-    else:
-        centre, scale = centre_and_scale(data, bounds)
-        data, bounds = _thinned(data), _fewer(bounds)
-        kept_scale = scale
+    centre, scale = _moments(data, limits)
     start = _start(data, fixed, centre, scale, mean_sd=scale)
+    data, limits = _thinned(data), None if limits is None else _fewer(limits)
     squared = squared_distances(data.points, data.points)
-    belief = _Belief(data, fixed, start, kept_scale)
+    belief = _Belief(data, fixed, start, _moments(data, limits)[1])
     names = belief.free
 
     def prior_at(logs: tuple[float, ...]) -> Prior:
@@ -97,8 +91,8 @@ def fitted(data: Data, fixed: Fixed, bounds: Bounds | None = None) -> Prior:
     def score(logs: tuple[float, ...]) -> float:
         prior = prior_at(logs)
         told = log_marginal_likelihood(prior, data, squared) if data.y.size else 0.0
-        if bounds is not None:
-            told += sites(prior, data, bounds).log_z
+        if limits is not None:
+            told += sites(prior, data, limits).log_z
         return told + belief.log_density(prior)
 
     lowest = {"spread_sd": math.log(LOWEST_SPREAD * belief.scale)}
@@ -142,6 +136,13 @@ class _Belief:
             width = share * self.scale + 0.5 * self.data.stated_sem
             density -= math.log1p((prior.spread_sd / width) ** 2)
         return density
+
+
+def _moments(data: Data, bounds: Bounds | None) -> tuple[float, float]:
+    """Mean of the outcomes and what they differ by."""
+    if bounds is not None:
+        return centre_and_scale(data, bounds)
+    return float(np.mean(data.y)), data.scale
 
 
 def _start(data: Data, fixed: Fixed, centre: float, scale: float, mean_sd: float) -> Prior:

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from campaigns.campaign import Campaign, parse
-from campaigns.records import Bound, Observation, TrialState
+from campaigns.records import Bound, Observation, Purpose, TrialState
+from loop.events import (
+    Created,
+    Ended,
+    Observed,
+    Proposed,
+    ProposedTrial,
+    Recommended,
+    Started,
+    Submitting,
+)
 from loop.history import History
 from loop.optimizers import registry
 from loop.optimizers.base import NothingToRecommend
@@ -19,8 +29,10 @@ from loop.optimizers.evidence import Evidence, violating
 from loop.optimizers.gaussian_model import GaussianModel
 from loop.optimizers.gaussian_process import Array
 from loop.replay import verify
+from loop.report import render
 from loop.restoring import restore
 from loop.store.store import Store
+from loop.summary import summary
 from surrogates.fence import fenced
 from tests.loop.laboratory import charging, foothill, run
 from tests.loop.stopped_bench import Z90, Stopped, add, campaign
@@ -242,6 +254,36 @@ def test_a_campaign_whose_cells_die_early_is_derived_again(store: Store, kind: s
     exact = [one.mean for _, one in state.history.outcomes("cycle_life")]
     assert min(exact) < best.objectives["cycle_life"].mean < 1.3 * max(exact)
     assert best.trial is not None
+
+
+def test_a_report_shows_a_recommendation_known_by_a_bound_alone(store: Store) -> None:
+    case = campaign("gp_ucb")
+    trials = tuple(ProposedTrial({"x": 0.2 * i, "y": 0.2 * i}, "gp_ucb") for i in range(4))
+    events: list[Any] = [Proposed(0.0, 1, 4, 1, "gp_ucb", Purpose.SEARCH, trials)]
+    for i in range(4):
+        bound = Bound.AT_LEAST if i == 3 else Bound.EXACT
+        events += [
+            Submitting(3600.0, i + 1, 1, f"stopped-1/{i + 1}/1"),
+            Started(3600.0, i + 1, 1, ""),
+            Observed(7200.0, i + 1, 1, Observation("life", 100.0 * (1 + i), 5.0, "1", bound)),
+            Ended(7200.0, i + 1, 1, TrialState.COMPLETED, 1.0),
+        ]
+    created = Created("stopped", case.digest, 1, "2000-01-01T00:00:00+00:00", {})
+    campaign_id = store.create("stopped", case.text, {}, created)
+    lease = store.acquire(campaign_id)
+    store.append(campaign_id, events, fence=lease.fence)
+    history = restore(store, campaign_id).history
+    best = registry.create("gp_ucb", {}).recommend(case, history)
+    assert best.trial == 4
+    told = Recommended(7200.0, history.seen, "gp_ucb", best)
+    store.append(campaign_id, [told], fence=lease.fence)
+    text, _ = render(store, campaign_id)
+    assert "≥ 400" in text
+    assert "90 % interval" in text
+    assert (
+        summary(campaign_id, restore(store, campaign_id), store.url)["recommendation"]["trial"] == 4
+    )
+    store.release(lease)
 
 
 def test_bounds_of_stand_ins_are_heard() -> None:
