@@ -26,8 +26,8 @@ SAMPLED = 2048  # settings looked at where the whole of an endless space is aske
 def by_posterior_mean(campaign: Campaign, history: History, model: GaussianModel) -> Recommendation:
     """The setting with the best posterior mean, among those tried or in the whole space.
 
-    A setting of which only a bound is known was tried, too; one exact outcome there must be. Ties
-    go to the setting measured (or listed) first. Raises NothingToRecommend.
+    A setting of which only a bound is known was tried, too. Ties go to the setting measured (or
+    listed) first. Raises NothingToRecommend, also where no outcome at all is exact.
     """
     evidence = _evidence(campaign, history)
     settings = _permitted(history, evidence, evidence.tried())

@@ -87,6 +87,28 @@ def test_two_bounds_agree_with_numerical_integration(
     assert found.log_z == pytest.approx(math.log(held), abs=0.01)
 
 
+def test_two_bounds_on_one_value_without_noise_count_a_little_twice() -> None:
+    """The second one says nothing new; expectation propagation hears it all the same."""
+    same = np.ones((2, 2)) + 1e-8 * np.eye(2)
+    found = sites_of(np.zeros(2), same, np.zeros(2), ones(2), np.full(2, 1e-6))
+    precision = 1.0 + (1.0 / found.variance).sum()
+    mean = float((found.mean / found.variance).sum() / precision)
+    assert mean == pytest.approx(0.853, abs=0.001)
+    assert math.sqrt(2.0 / math.pi) == pytest.approx(0.798, abs=0.001)  # of the half-normal
+
+
+def test_six_bounds_hold_with_the_probability_of_their_orthant() -> None:
+    root = np.random.default_rng(8).normal(size=(6, 6)) / 2.0
+    covariance, bound = root @ root.T + 0.2 * np.eye(6), np.linspace(-1.0, 0.8, 6)
+    side = np.array([1.0, -1.0, 1.0, 1.0, -1.0, 1.0])
+    noise = np.full(6, 0.25)
+    turned = side[:, None] * (covariance + np.diag(noise)) * side
+    # P(side (y - bound) >= 0) is the lower orthant of the mirrored normal
+    held = multivariate_normal(side * bound, turned).cdf(np.zeros(6), rng=np.random.default_rng(0))
+    found = sites_of(np.zeros(6), covariance, bound, side, noise)
+    assert found.log_z == pytest.approx(math.log(held), abs=0.03)
+
+
 def test_moments_are_the_most_likely_ones_of_a_censored_sample() -> None:
     values = np.random.default_rng(4).normal(900.0, 250.0, 200)
     told = np.minimum(values, 1000.0)

@@ -280,9 +280,8 @@ def test_a_report_shows_a_recommendation_known_by_a_bound_alone(store: Store) ->
     text, _ = render(store, campaign_id)
     assert "≥ 400" in text
     assert "90 % interval" in text
-    assert (
-        summary(campaign_id, restore(store, campaign_id), store.url)["recommendation"]["trial"] == 4
-    )
+    shown = summary(campaign_id, restore(store, campaign_id), store.url)
+    assert shown["recommendation"]["trial"] == 4
     store.release(lease)
 
 
