@@ -99,8 +99,7 @@ class BayesGap(GaussianModel):
         self, campaign: Campaign, evidence: Evidence, arms: Sequence[Setting], beta: float
     ) -> tuple[Array, Array]:
         """Upper and lower bounds of the arms (each (n,)), relative to the prior mean."""
-        data = self.data(campaign.space, evidence)
-        prior = self.prior(data, evidence.objective.sign)
+        prior, data = self.learnt(campaign.space, evidence)
         # measured from the prior mean, so that rounding is the same as in Attia et al.
         posterior = Posterior(prior, data, self.coordinates_of(campaign.space, arms))
         mean, half = posterior.mean - prior.mean, beta * posterior.sd

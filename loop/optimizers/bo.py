@@ -65,7 +65,7 @@ class BayesianOptimizer:
         Raises Exhausted where fewer than n may be asked, and ValueError where `acquisition` does
         not suit the number of objectives.
         """
-        from loop.optimizers.bo_data import outcomes_known
+        from loop.optimizers.bo_censored import outcomes_told
         from loop.optimizers.bo_openings import Openings
         from loop.optimizers.bo_start import spread
 
@@ -75,7 +75,7 @@ class BayesianOptimizer:
             return bo_fidelity.propose(self, campaign, history, n, rng)
         openings = Openings(campaign, history)
         proposals: list[Proposal] = []
-        if outcomes_known(campaign, history) >= self.outcomes_needed(campaign):
+        if outcomes_told(campaign, history) >= self.outcomes_needed(campaign):
             picked = self._by_model(openings, n, rng)
             proposals = [Proposal(dict(setting), AUTHOR, {"by": by}) for setting, by in picked]
         missing = n - len(proposals)
@@ -108,13 +108,15 @@ class BayesianOptimizer:
         self, openings: Openings, n: int, rng: np.random.Generator
     ) -> list[tuple[Setting, str]]:
         """Up to n settings with what chose them; marks them taken."""
+        from loop.optimizers.bo_censored import with_bounds
         from loop.optimizers.bo_data import gather, with_failures
         from loop.optimizers.bo_model import fit
         from surrogates.fence import fenced
 
         campaign, history = openings.campaign, openings.history
         with fenced(int(rng.integers(2**63))):
-            model = fit(with_failures(gather(campaign, history, self.noise), campaign, history))
+            evidence = with_bounds(gather(campaign, history, self.noise), campaign, history)
+            model = fit(with_failures(evidence, campaign, history))
             return list(self._picked(model, openings, n, rng))
 
     def _picked(

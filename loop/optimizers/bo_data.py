@@ -158,7 +158,8 @@ def infeasible(history: History, fidelity: str = "") -> list[Setting]:
 
 def _feasibility(campaign: Campaign, history: History, failed: Sequence[Setting]) -> Series:
     """How far every setting is from the other side, as one more outcome to keep."""
-    fine = [trial.parameters for trial, _ in history.outcomes(campaign.objectives[0].metric)]
+    told = history.outcomes(campaign.objectives[0].metric, exact=False)
+    fine = [trial.parameters for trial, _ in told]
     x = encoded(campaign, [*fine, *failed])
     margin = margins(x, np.arange(len(x)) < len(fine))
     return Series(FEASIBLE, x, margin, np.full(len(x), MARGIN_NOISE), offset=0.0, scale=1.0)

@@ -58,6 +58,7 @@ def recommend(
     nearest to the best of every objective, each objective scaled by its range over the front.
     Raises NothingToRecommend until every objective has an exact outcome.
     """
+    from loop.optimizers.bo_censored import with_bounds
     from loop.optimizers.bo_model import fit
     from surrogates.fence import fenced
 
@@ -65,7 +66,8 @@ def recommend(
         raise NothingToRecommend("an objective has no measured or predicted value yet")
     rng = np.random.default_rng([campaign.seed, history.seen, 1])
     with fenced(int(rng.integers(2**63))):
-        model = fit(with_failures(gather(campaign, history, noise), campaign, history))
+        evidence = with_bounds(gather(campaign, history, noise), campaign, history)
+        model = fit(with_failures(evidence, campaign, history))
         return by_model(model, campaign, history, rng, pool, parents)
 
 
@@ -95,11 +97,12 @@ def ranked(model: Believer, campaign: Campaign, history: History) -> list[Settin
 
 
 def _measured(campaign: Campaign, history: History) -> list[Setting]:
-    """Each setting of which an objective is known once, without those that count as infeasible."""
+    """Each setting of which an objective is known, or a bound on it, once; without those that count
+    as infeasible."""
     found = {
         history.key(trial.parameters): trial.parameters
         for objective in campaign.objectives
-        for trial, _ in history.outcomes(objective.metric)
+        for trial, _ in history.outcomes(objective.metric, exact=False)
     }
     possible = [setting for setting in found.values() if not history.infeasible(setting)]
     return possible or list(found.values())
@@ -159,7 +162,8 @@ class _Desk:
     def _trial(self, setting: Setting) -> int | None:
         key = self.history.key(setting)
         metric = self.campaign.objectives[0].metric
-        for trial, _ in self.history.outcomes(metric):
+        exact, told = self.history.outcomes(metric), self.history.outcomes(metric, exact=False)
+        for trial, _ in [*exact, *told]:
             if self.history.key(trial.parameters) == key:
                 return trial.number
         return None

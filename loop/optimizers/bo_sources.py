@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from campaigns.records import Outcome, Trial
+from loop.optimizers.bo_censored import Limits, completed
 from loop.optimizers.bo_data import (
     FEASIBLE,
     LEAST_NOISE,
@@ -55,6 +57,11 @@ class Sample:
     offset: float
     scale: float
 
+    def series(self) -> Series:
+        """All of it, the number of the source as one more column of x."""
+        x = np.column_stack([self.x, self.source.astype(np.float64)])
+        return Series(self.metric, x, self.y, self.variance, self.offset, self.scale)
+
     def told_by_target(self) -> Series:
         """What the campaign's own instrument told."""
         own = self.source == TARGET
@@ -66,9 +73,11 @@ def samples(campaign: Campaign, history: History) -> list[Sample]:
     """Every metric that the instrument itself has measured, then feasibility where settings failed.
 
     Metrics keep one scale over all sources: they are the same quantity, told more or less well.
+    Bounds, whoever told them, are in as outcomes that say the same; where there are any, use inside
+    `fenced` only.
     """
     names = [name for name in metrics(campaign) if history.outcomes(name)]
-    found = [_sample(campaign, history, name) for name in names]
+    found = [_with_bounds(campaign, history, _sample(campaign, history, name)) for name in names]
     if any(infeasible(history, source) for source in sources(campaign)):
         found.append(_labels(campaign, history))
     return found
@@ -104,6 +113,29 @@ def _sample(campaign: Campaign, history: History, metric: str) -> Sample:
     )
 
 
+def _with_bounds(campaign: Campaign, history: History, one: Sample) -> Sample:
+    told = [Limits.of(campaign, history, one.metric, source) for source in sources(campaign)]
+    columns = [at(limits.x, i) for i, limits in enumerate(told)]
+    limits = Limits(
+        np.concatenate(columns),
+        np.concatenate([limits.value for limits in told]),
+        np.concatenate([limits.side for limits in told]),
+        np.concatenate([limits.sem for limits in told]),
+    )
+    if not len(limits.value):
+        return one
+    found = completed(one.series(), limits, partial(_fitted, stand_ins=len(campaign.fidelities)))
+    return replace(
+        one,
+        x=found.x[:, :-1],
+        source=found.x[:, -1].astype(np.intp),
+        y=found.y,
+        variance=found.variance,
+        offset=found.offset,
+        scale=found.scale,
+    )
+
+
 def _labels(campaign: Campaign, history: History) -> Sample:
     """How far settings are from those judged otherwise; see `bo_data.margins`.
 
@@ -114,7 +146,8 @@ def _labels(campaign: Campaign, history: History) -> Sample:
     fine: list[bool] = []
     metric = campaign.objectives[0].metric
     for i, name in enumerate(sources(campaign)):
-        told = [trial.parameters for trial, _ in history.outcomes(metric, fidelity=name)]
+        known = history.outcomes(metric, exact=False, fidelity=name)
+        told = [trial.parameters for trial, _ in known]
         failed = infeasible(history, name)
         settings += [*told, *failed]
         source += [i] * (len(told) + len(failed))
@@ -182,31 +215,31 @@ def fit(campaign: Campaign, found: Sequence[Sample]) -> SourceModel:
 
     Raises what the fence makes a ValueError where no fit succeeds.
     """
-    from botorch.fit import fit_gpytorch_mll
     from botorch.models.model_list_gp_regression import ModelListGP
-    from gpytorch.mlls import ExactMarginalLogLikelihood
 
-    gps = [_gp(one, len(campaign.fidelities)) for one in found]
-    for gp in gps:
-        likelihood = ExactMarginalLogLikelihood(gp.likelihood, gp)
-        fit_gpytorch_mll(likelihood, optimizer_kwargs={"options": {"maxiter": FIT_ITERATIONS}})
+    gps = [_fitted(one.series(), len(campaign.fidelities)) for one in found]
     evidence = assembled(campaign, [one.told_by_target() for one in found])
     return SourceModel(evidence, ModelListGP(*gps))
 
 
-def _gp(sample: Sample, stand_ins: int) -> Any:
+def _fitted(series: Series, stand_ins: int) -> Any:
+    """A fitted BoTorch model of one metric; the last column of its x is the source."""
     import torch
+    from botorch.fit import fit_gpytorch_mll
     from botorch.models import SingleTaskGP
+    from gpytorch.mlls import ExactMarginalLogLikelihood
 
     from loop.optimizers.bo_sources_kernel import sources_kernel
 
-    x = np.column_stack([sample.x, sample.source.astype(np.float64)])
-    variance = sample.variance
-    return SingleTaskGP(
-        torch.from_numpy(x),
-        torch.from_numpy(sample.y).unsqueeze(-1),
+    variance = series.variance
+    gp = SingleTaskGP(
+        torch.from_numpy(series.x),
+        torch.from_numpy(series.y).unsqueeze(-1),
         None if variance is None else torch.from_numpy(variance).unsqueeze(-1),
-        covar_module=sources_kernel(sample.x.shape[1], stand_ins),
+        covar_module=sources_kernel(series.x.shape[1] - 1, stand_ins),
         outcome_transform=None,
         input_transform=None,
     )
+    likelihood = ExactMarginalLogLikelihood(gp.likelihood, gp)
+    fit_gpytorch_mll(likelihood, optimizer_kwargs={"options": {"maxiter": FIT_ITERATIONS}})
+    return gp

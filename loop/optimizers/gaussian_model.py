@@ -11,6 +11,7 @@ import numpy as np
 from campaigns.problems import CampaignError
 from campaigns.records import Setting
 from loop.optimizers.evidence import Evidence
+from loop.optimizers.gaussian_bounds import Bounds, with_sites
 from loop.optimizers.gaussian_process import Array, Data, Kernel, Posterior, Prior
 from loop.optimizers.hyperparameters import Fixed, fitted
 
@@ -60,20 +61,21 @@ class GaussianModel:
         rows = [[float(setting[name]) for name in space.names] for setting in settings]
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(space.names))
 
-    def data(self, space: Space, evidence: Evidence) -> Data:
-        """The outcomes at their coordinates."""
+    def learnt(self, space: Space, evidence: Evidence) -> tuple[Prior, Data]:
+        """The prior, and the outcomes at their coordinates: those that only bound a value as what
+        they say under it (`gaussian_bounds.sites`). All is about the objective times its sign."""
         points = self.coordinates_of(space, evidence.settings)
-        return Data(points, evidence.place, evidence.y, evidence.sem)
-
-    def prior(self, data: Data, sign: int) -> Prior:
-        """The prior, for an objective multiplied by `sign`."""
-        mean = None if self.prior_mean is None else self.prior_mean * sign
-        return fitted(
-            data, Fixed(mean, self.prior_sd, self.noise_sd, self.length_scale, self.kernel)
+        data = Data(points, evidence.place, evidence.y, evidence.sem)
+        limits = evidence.limits
+        bounds = Bounds(
+            self.coordinates_of(space, limits.settings), limits.value, limits.side, limits.sem
         )
+        mean = None if self.prior_mean is None else self.prior_mean * evidence.objective.sign
+        given = Fixed(mean, self.prior_sd, self.noise_sd, self.length_scale, self.kernel)
+        prior = fitted(data, given, bounds)
+        return prior, with_sites(prior, data, bounds)
 
     def posterior(self, space: Space, evidence: Evidence, settings: Sequence[Setting]) -> Posterior:
         """Belief about the objective (times its sign) at the settings."""
-        data = self.data(space, evidence)
-        prior = self.prior(data, evidence.objective.sign)
+        prior, data = self.learnt(space, evidence)
         return Posterior(prior, data, self.coordinates_of(space, settings))

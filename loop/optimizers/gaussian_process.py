@@ -21,13 +21,15 @@ class Data:
     """Repeated noisy outcomes at n different points.
 
     points: n x d coordinates; place: which point each of the m outcomes belongs to (m,);
-    y: the outcomes (m,); sem: their standard errors (m,), NaN where none was stated.
+    y: the outcomes (m,); sem: their standard errors (m,), NaN where none was stated; known: the
+    whole noise variance of outcomes that stand in for a bound (m,), NaN for all others.
     """
 
     points: Array
     place: Places
     y: Array
     sem: Array
+    known: Array | None = None
 
     def __post_init__(self) -> None:
         if not self.place.shape == self.y.shape == self.sem.shape:
@@ -96,13 +98,18 @@ class Prior:
             variances = np.nan_to_num(data.sem, nan=0.0) ** 2 + self.spread_sd**2
         else:
             variances = np.full(data.y.shape, self.noise_sd**2)
+        if data.known is not None:
+            variances = np.where(np.isnan(data.known), variances, data.known)
         return np.maximum(variances, JITTER * self.variance)
 
     def next_noise(self, data: Data) -> float:
         """Noise variance to expect of an outcome not seen yet: the usual one so far."""
         if self.noise_sd is not None:
             return self.noise_sd**2
-        return float(np.median(self.noise(data))) if data.y.size else self.variance
+        noise = self.noise(data)
+        if data.known is not None:
+            noise = noise[np.isnan(data.known)]
+        return float(np.median(noise)) if noise.size else self.variance
 
 
 class Posterior:

@@ -19,6 +19,7 @@ from loop.optimizers.sobol import spread
 
 if TYPE_CHECKING:
     from campaigns.campaign import Campaign
+    from campaigns.space import Space
     from loop.history import History
 
 # Bounds that differ by less than this share of the smallest sd count as equal. Without it the few
@@ -60,9 +61,8 @@ class GpUcb(GaussianModel):
         """The n picks of the next batch; see `loop.optimizers.base.Optimizer`."""
         space = campaign.space
         evidence = Evidence.of(campaign, history)
-        data = self.data(space, evidence)
-        prior = self.prior(data, evidence.objective.sign)
-        near = _best(prior, data, evidence)
+        prior, data = self.learnt(space, evidence)
+        near = self._best(space, prior, data, evidence)
         settings = pool(space, max(self.candidates, 4 * n), near, rng)
         answer = Answer(campaign, history, n)
         opening = self.opening(space.dimension) - len(history.trials)
@@ -91,6 +91,14 @@ class GpUcb(GaussianModel):
         """The setting of the best posterior mean; see `loop.optimizers.base.Optimizer`."""
         return by_posterior_mean(campaign, history, self)
 
+    def _best(self, space: Space, prior: Prior, data: Data, evidence: Evidence) -> list[Setting]:
+        """The tried setting of the best posterior mean, to look around; none before any outcome."""
+        tried = evidence.tried()
+        if not tried:
+            return []
+        means = Posterior(prior, data, self.coordinates_of(space, tried)).mean
+        return [tried[int(np.argmax(means))]]
+
     def _pick(
         self,
         answer: Answer,
@@ -108,14 +116,6 @@ class GpUcb(GaussianModel):
             answer.take(settings[place])
             allowed[place] = answer.allows(settings[place])
             posterior.fantasise(place, noise)
-
-
-def _best(prior: Prior, data: Data, evidence: Evidence) -> list[Setting]:
-    """The tried setting of the best posterior mean, to look around; none before any outcome."""
-    if not evidence.settings:
-        return []
-    means = Posterior(prior, data, data.points).mean
-    return [evidence.settings[int(np.argmax(means))]]
 
 
 def _largest(

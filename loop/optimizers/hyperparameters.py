@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from loop.optimizers.gaussian_bounds import Bounds, centre_and_scale, sites
 from loop.optimizers.gaussian_process import (
     Array,
     Data,
@@ -30,6 +31,7 @@ SPREAD = 0.1  # scale of the half-Cauchy belief about the spread, beside half th
 SPREAD_UNSTATED = 0.3  # the same where an outcome came without a sem
 
 MOST_POINTS = 256  # points the hyperparameters are learnt from; more would cost and add little
+MOST_BOUNDS = 128  # the same for outcomes that only bound a value
 FIRST_STEP, LAST_STEP = 0.8, 0.15  # of the search, in log units
 LOWEST_SPREAD = 0.02
 
@@ -64,18 +66,22 @@ def log_marginal_likelihood(prior: Prior, data: Data, squared: Array) -> float:
     return float(between + within + 0.5 * np.log(variances).sum() + constant)
 
 
-def fitted(data: Data, fixed: Fixed) -> Prior:
+def fitted(data: Data, fixed: Fixed, bounds: Bounds | None = None) -> Prior:
     """The prior that makes the data and the weak beliefs most probable together.
 
     What `fixed` gives stays as given. Without data the beliefs alone answer. The result moves and
-    scales with the outcomes: a shift or a factor on y and sem is one on mean and sds.
+    scales with the outcomes: a shift or a factor on y and sem is one on mean and sds. Bounds enter
+    by the probability that they hold given the exact outcomes (`gaussian_bounds.sites`); the
+    beliefs are then centred on the moments of all outcomes, those behind bounds thought in.
     """
-    start = _start(data, fixed)
-    if not data.y.size:
-        return start
-    data = _thinned(data)
+    limits = None if bounds is None or not len(bounds) else bounds
+    if not data.y.size and limits is None:
+        return _start(data, fixed, 0.0, fixed.sd or 1.0, mean_sd=0.0)
+    centre, scale = _moments(data, limits)
+    start = _start(data, fixed, centre, scale, mean_sd=scale)
+    data, limits = _thinned(data), None if limits is None else _fewer(limits)
     squared = squared_distances(data.points, data.points)
-    belief = _Belief(data, fixed, start)
+    belief = _Belief(data, fixed, start, _moments(data, limits)[1])
     names = belief.free
 
     def prior_at(logs: tuple[float, ...]) -> Prior:
@@ -84,9 +90,12 @@ def fitted(data: Data, fixed: Fixed) -> Prior:
 
     def score(logs: tuple[float, ...]) -> float:
         prior = prior_at(logs)
-        return log_marginal_likelihood(prior, data, squared) + belief.log_density(prior)
+        told = log_marginal_likelihood(prior, data, squared) if data.y.size else 0.0
+        if limits is not None:
+            told += sites(prior, data, limits).log_z
+        return told + belief.log_density(prior)
 
-    lowest = {"spread_sd": math.log(LOWEST_SPREAD * data.scale)}
+    lowest = {"spread_sd": math.log(LOWEST_SPREAD * belief.scale)}
     best = _climbed(
         score,
         tuple(math.log(getattr(start, name)) for name in names),
@@ -100,6 +109,7 @@ class _Belief:
     data: Data
     fixed: Fixed
     centre: Prior
+    scale: float  # what the outcomes differ by
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -123,19 +133,24 @@ class _Belief:
         if self.fixed.noise_sd is None:
             unstated = bool(np.isnan(self.data.sem).any())
             share = SPREAD_UNSTATED if unstated else SPREAD
-            width = share * self.data.scale + 0.5 * self.data.stated_sem
+            width = share * self.scale + 0.5 * self.data.stated_sem
             density -= math.log1p((prior.spread_sd / width) ** 2)
         return density
 
 
-def _start(data: Data, fixed: Fixed) -> Prior:
-    """Where the search starts: the centre of the beliefs."""
-    scale = data.scale if data.y.size else (fixed.sd or 1.0)
-    centre = float(np.mean(data.y)) if data.y.size else 0.0
+def _moments(data: Data, bounds: Bounds | None) -> tuple[float, float]:
+    """Mean of the outcomes and what they differ by."""
+    if bounds is not None:
+        return centre_and_scale(data, bounds)
+    return float(np.mean(data.y)), data.scale
+
+
+def _start(data: Data, fixed: Fixed, centre: float, scale: float, mean_sd: float) -> Prior:
+    """Where the search starts: the centre of the beliefs; scale: what the outcomes differ by."""
     dimension = max(1, data.points.shape[1])
     return Prior(
         mean=centre if fixed.mean is None else fixed.mean,
-        mean_sd=scale if fixed.mean is None and data.y.size else 0.0,
+        mean_sd=mean_sd if fixed.mean is None else 0.0,
         sd=SD * scale if fixed.sd is None else fixed.sd,
         length_scale=fixed.length_scale or LENGTH_SCALE * math.sqrt(dimension),
         kernel=fixed.kernel,
@@ -154,6 +169,15 @@ def _thinned(data: Data) -> Data:
     new_place[kept] = np.arange(MOST_POINTS)
     rows = new_place[data.place] >= 0
     return Data(data.points[kept], new_place[data.place[rows]], data.y[rows], data.sem[rows])
+
+
+def _fewer(bounds: Bounds) -> Bounds:
+    """At most MOST_BOUNDS of the bounds, evenly taken from first to last."""
+    k = len(bounds)
+    if k <= MOST_BOUNDS:
+        return bounds
+    kept = np.linspace(0, k - 1, MOST_BOUNDS).round().astype(np.intp)
+    return Bounds(bounds.points[kept], bounds.value[kept], bounds.side[kept], bounds.sem[kept])
 
 
 def _climbed(

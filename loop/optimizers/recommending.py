@@ -26,10 +26,11 @@ SAMPLED = 2048  # settings looked at where the whole of an endless space is aske
 def by_posterior_mean(campaign: Campaign, history: History, model: GaussianModel) -> Recommendation:
     """The setting with the best posterior mean, among those tried or in the whole space.
 
-    Ties go to the setting measured (or listed) first. Raises NothingToRecommend.
+    A setting of which only a bound is known was tried, too. Ties go to the setting measured (or
+    listed) first. Raises NothingToRecommend, also where no outcome at all is exact.
     """
     evidence = _evidence(campaign, history)
-    settings = _permitted(history, evidence, evidence.settings)
+    settings = _permitted(history, evidence, evidence.tried())
     if campaign.recommend.among == "space":
         settings = _permitted(history, evidence, _whole(campaign, settings))
     posterior = model.posterior(campaign.space, evidence, settings)
@@ -108,7 +109,9 @@ def _recommendation(
     half = NormalDist().inv_cdf(0.5 + level / 2.0) * sd
     mean *= objective.sign
     estimate = Estimate(mean, mean - half, mean + half, level, objective.unit)
-    numbers = {
+    limits = evidence.limits
+    numbers = {history.key(s): n for s, n in zip(limits.settings, limits.trials, strict=True)}
+    numbers |= {
         history.key(s): number for s, number in zip(evidence.settings, evidence.latest, strict=True)
     }
     return Recommendation(
