@@ -179,6 +179,7 @@ class Fitted:
     model: str
     trials: tuple[int, ...]  # training trials of this campaign
     source: str = ""  # digest of the outside training data, where there is any
+    bias_sd: float = 0.0  # what its mean error of ln life may be; 0: its word is taken as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,18 @@ class Predicted:
 
     kind: ClassVar[str] = "predicted"
     time: float
+    trial: int
+    attempt: int
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """A trial's prediction once more, with the bias removed that the events up to `seen` show."""
+
+    kind: ClassVar[str] = "revised"
+    time: float
+    seen: int
     trial: int
     attempt: int
     prediction: Prediction
@@ -339,6 +352,7 @@ Body: TypeAlias = (
     | Measured
     | Fitted
     | Predicted
+    | Revised
     | Decided
     | Observed
     | Passed
@@ -356,7 +370,7 @@ KINDS: Mapping[str, type[Body]] = {
     cls.kind: cls
     for cls in (
         Created, EngineStarted, Proposed, AwaitingApproval, Approved, Modified, Rejected,
-        Submitting, Started, Measured, Fitted, Predicted, Decided, Observed, Passed,
+        Submitting, Started, Measured, Fitted, Predicted, Revised, Decided, Observed, Passed,
         AttemptFailed, Ended, Resolved, Corrected, Excluded, Changed, Recommended, Finished,
     )
 }  # fmt: skip

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from campaigns.records import (
+    NOTHING_PREDICTED,
     Bound,
     Observation,
     Outcome,
@@ -34,9 +35,12 @@ from loop.events import (
     Predicted,
     Proposed,
     Resolved,
+    Revised,
     Started,
     Submitting,
 )
+
+FORGET: Mapping[str, Any] = {"outcomes": {}, "predictions": NOTHING_PREDICTED}  # of a sample
 
 Key: TypeAlias = tuple[Value, ...]
 Place: TypeAlias = tuple[str, Key]  # a setting at a fidelity
@@ -147,17 +151,15 @@ class History:
                 self._change(body.trial, state=TrialState.SUBMITTING, attempt=body.attempt)
             case Started():
                 self._change(body.trial, state=TrialState.RUNNING)
-            case Predicted():
-                self._learn(body.trial, body.prediction)
+            case Predicted() | Revised():
+                self._predict(body.trial, body.prediction)
             case Observed() | Corrected():
                 self._learn(body.trial, body.observation)
             case Passed():
                 self._change(body.trial, state=TrialState.PROPOSED)
             case AttemptFailed():
                 # what the failed attempt's data predicted says nothing of the next cell
-                self._change(
-                    body.trial, state=TrialState.PROPOSED, failure=body.failure, outcomes={}
-                )
+                self._change(body.trial, state=TrialState.PROPOSED, failure=body.failure, **FORGET)
             case Ended():
                 self._end(body)
             case Resolved():
@@ -189,6 +191,11 @@ class History:
                 self._trials[trial.number] = trial
                 self._asked[self._place(trial)] += 1
 
+    def _predict(self, number: int, prediction: Prediction) -> None:
+        made = {**self.trial(number).predictions, prediction.at_cycle: prediction}
+        self._change(number, predictions=MappingProxyType(dict(sorted(made.items()))))
+        self._learn(number, prediction)
+
     def _learn(self, number: int, outcome: Outcome) -> None:
         trial = self.trial(number)
         standing = trial.outcomes.get(outcome.metric)
@@ -214,7 +221,7 @@ class History:
         state = TrialState.RUNNING if body.verdict == "adopt" else TrialState.PROPOSED
         self._change(body.trial, state=state, failure=None)
         if body.verdict == "not_run":  # with a new sample; this one's results say nothing of it
-            self._change(body.trial, outcomes={})
+            self._change(body.trial, **FORGET)
         self._open[body.trial] = None
 
     def _end(self, body: Ended) -> None:
