@@ -100,8 +100,21 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Uncorrected:
+    """What a model itself said, before what later cells have shown of its bias was taken off."""
+
+    mean: float
+    sem: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
-    """An early stand-in for an observation, made after `at_cycle` cycles, with an interval."""
+    """An early stand-in for an observation, made after `at_cycle` cycles, with an interval.
+
+    `raw` is what the model said where the bias seen so far has been removed, None where it stands.
+    """
 
     metric: str
     mean: float
@@ -113,6 +126,7 @@ class Prediction:
     at_cycle: int
     model: str  # digest of the model artifact
     extrapolates: bool = False  # the cell lies outside the model's training range
+    raw: Uncorrected | None = None
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(v) for v in (self.mean, self.sem, self.lower, self.upper)):
@@ -124,6 +138,13 @@ class Prediction:
     def bound(self) -> Bound:
         return Bound.EXACT
 
+    @property
+    def uncorrected(self) -> Uncorrected:
+        """What the model itself said."""
+        return self.raw or Uncorrected(self.mean, self.sem, self.lower, self.upper)
+
+
+NOTHING_PREDICTED: Mapping[int, Prediction] = MappingProxyType({})
 
 Outcome: TypeAlias = Observation | Prediction
 
@@ -155,7 +176,8 @@ class Trial:
     """One setting to be measured, with what is known of it now.
 
     `outcomes` holds the current outcome a metric: the measurement where there is one, else the
-    latest prediction. `excluded` trials are kept but taught to nobody.
+    latest prediction. `predictions` keeps the latest of each checkpoint, also once the cell has
+    been measured. `excluded` trials are kept but taught to nobody.
     """
 
     number: int
@@ -171,6 +193,7 @@ class Trial:
     excluded: bool = False
     proposed: Setting | None = None  # as it was asked for, where a person changed it
     fidelity: str = ""  # "": measured by the instrument itself
+    predictions: Mapping[int, Prediction] = field(default_factory=lambda: NOTHING_PREDICTED)
 
     @property
     def pending(self) -> bool:

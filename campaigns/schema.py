@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Mapping
@@ -242,9 +243,20 @@ class EarlyPredictionSpec(Table):
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 2}, {"const": "adaptive"}]}),
     ] = 100
     level: Level = 0.9
+    checkpoints: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=2)] | None = None
     run_on: Share = 0.0
+    bias_sd: Annotated[Number, Field(ge=0, le=1)] | None = None
     training: TrainingSpec
     options: Options = {}
+
+    @model_validator(mode="after")
+    def _ascending(self) -> EarlyPredictionSpec:
+        if self.checkpoints is not None:
+            if self.at_cycle != "adaptive":
+                raise ValueError('checkpoints: belong to at_cycle = "adaptive"')
+            if any(a >= b for a, b in itertools.pairwise(self.checkpoints)):
+                raise ValueError(f"checkpoints: {self.checkpoints} must ascend")
+        return self
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ class Attendance:
             return station.streams and progress.cycle > attempt.cycle
         if predictor is None or not station.streams:
             return False
-        return attempt.cycle < predictor.at_cycle <= progress.cycle
+        return predictor.due(attempt.cycle, progress.cycle) is not None
 
     def _fetch(self, attempt: Attempt) -> Result:
         with self._journal.watch.measure("instrument"):
@@ -199,8 +199,7 @@ class Attendance:
         return (
             predictor is not None
             and self._lab.at(attempt).streams
-            and attempt.cycle >= predictor.at_cycle
-            and not attempt.decided
+            and predictor.due(attempt.looked, attempt.cycle) is not None
             and watched(self._state.history.trial(attempt.trial).purpose)
         )
 
@@ -209,14 +208,19 @@ class Attendance:
         predictor = self._lab.predictor
         assert predictor is not None
         number, tried = attempt.trial, attempt.number
-        predictor.model(self._state.model)  # a model that cannot be read is no fault of the cell
+        at_cycle = predictor.due(attempt.looked, attempt.cycle)
+        assert at_cycle is not None
+        predictor.stages(self._state.model)  # a model that cannot be read is no fault of the cell
         try:
             with self._journal.watch.measure("surrogate"):
-                prediction = predictor.predict(self._state.model, number, tried)
+                prediction = predictor.predict(self._state, number, tried, at_cycle)
         except ValueError as error:
             self._give_up(attempt, str(error))
             return
-        decision = derive.stop(self._lab.stopper, self._state, number, tried, prediction)
+        with self._journal.watch.measure("optimizer"):
+            outlook = predictor.outlook(self._state, number, at_cycle)
+            stopper = self._lab.stopper
+            decision = derive.stop(stopper, self._state, number, tried, prediction, outlook)
         decided = Decided(
             time=self._journal.now,
             seen=self._state.seq,

@@ -10,11 +10,12 @@ from campaigns.campaign import Campaign
 from campaigns.fidelities import CHECK
 from campaigns.records import Prediction, Proposal, Purpose, Recommendation, Setting, Value
 from loop.confirming import best_repeated
-from loop.events import Proposed, ProposedTrial, Recommended
+from loop.correcting import Correction, standing_predictions
+from loop.events import Proposed, ProposedTrial, Recommended, Revised
 from loop.history import History, Key
 from loop.optimizers.base import Exhausted, NothingToRecommend, Optimizer
 from loop.state import CampaignState
-from loop.stopping import Decision, Stopper
+from loop.stopping import Decision, Outlook, Stopper
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,12 +95,31 @@ def check(
 
 
 def stop(
-    stopper: Stopper, state: CampaignState, trial: int, attempt: int, prediction: Prediction
+    stopper: Stopper,
+    state: CampaignState,
+    trial: int,
+    attempt: int,
+    prediction: Prediction,
+    outlook: Outlook,
 ) -> Decision:
     """Whether the stopper would end a trial that was just predicted."""
     rng = generator(state.campaign.seed, trial, attempt, STOP_SALT)
     history = state.history
-    return stopper.decide(state.campaign, history, history.trial(trial), prediction, rng)
+    return stopper.decide(state.campaign, history, history.trial(trial), prediction, outlook, rng)
+
+
+def revisions(campaign: Campaign, history: History, bias_sd: float) -> list[Revised]:
+    """Every standing prediction that the bias shown by measured cells changes, once more."""
+    if bias_sd == 0.0:
+        return []
+    found, metric = [], campaign.objectives[0].metric
+    correction = Correction(history, metric, bias_sd)
+    for number, told in standing_predictions(history, metric):
+        better = correction.of(told)
+        if better != told:
+            attempt = history.trial(number).attempt
+            found.append(Revised(0.0, history.seen, number, attempt, better))
+    return found
 
 
 def recommend(optimizer: Optimizer, campaign: Campaign, history: History) -> Recommended | None:

@@ -7,17 +7,26 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from campaigns.campaign import Campaign, CampaignError, EarlyPredictionSpec
+from campaigns.campaign import Campaign, EarlyPredictionSpec
 from campaigns.records import Prediction, Purpose, Trial, TrialState
 from loop import model_cards
+from loop.correcting import Correction
 from loop.restoring import restore
+from loop.stages import Stages, fits
 from loop.state import CampaignState
+from loop.stopping import Outlook
 from loop.stored_cells import cell_of, cells_of, exact_life
 from surrogates.registry import target
 
 if TYPE_CHECKING:
     from loop.store.store import Store
     from surrogates.cells import Cell
+
+
+ADAPTIVE = "adaptive"
+# Where `at_cycle = "adaptive"` looks unless the campaign says otherwise. The first two are early
+# enough for what is plainly poor; from 50 on predictions hardly improve, so the steps grow.
+CHECKPOINTS = (15, 20, 25, 30, 35, 40, 50, 75, 100)
 
 
 class TrainingFailed(Exception):
@@ -31,12 +40,12 @@ class EarlyPredictor:
         if campaign.early_prediction is None:
             raise ValueError("the campaign has no [early_prediction]")
         self.spec = campaign.early_prediction
-        self.at_cycle = horizon(self.spec)
+        self.checkpoints = checkpoints(self.spec)
         self._store = store
         self._campaign_id = campaign_id
         self._metric = campaign.objectives[0].metric
         self._unit = campaign.objectives[0].unit
-        self._loaded: tuple[str, Any] = ("", None)
+        self._loaded: tuple[str, Stages] | None = None
 
     # training --------------------------------------------------------------------------------
 
@@ -68,15 +77,12 @@ class EarlyPredictor:
     def _learnable(self, campaign_id: str, trials: Iterable[Trial]) -> list[Cell]:
         """Cells of measured trials; those that died before `at_cycle` or have gaps are left out."""
         lived = [trial for trial in trials if exact_life(trial, self._metric) is not None]
-        cells = cells_of(self._store, campaign_id, lived, self._metric, self.at_cycle)
+        cells = cells_of(self._store, campaign_id, lived, self._metric, self.checkpoints[-1])
         return [cell for cell in cells if self._fits(cell)]
 
     def _fits(self, cell: Cell) -> bool:
-        try:
-            self._model().check(cell)
-        except ValueError:
-            return False
-        return True
+        """Whether a cell can teach what is to be predicted first."""
+        return fits(self._model(self.checkpoints[0]), cell)
 
     def fit(self, cells: Sequence[Cell]) -> tuple[str, bytes]:
         """The digest and the canonical text of a model fitted to the cells.
@@ -84,21 +90,28 @@ class EarlyPredictor:
         Raises TrainingFailed where the cells do not suffice.
         """
         try:
-            text: str = self._model().fit(cells).to_json()
+            text = self._fitted(cells)
         except ValueError as error:
             raise TrainingFailed(f"early_prediction.training: {error}") from error
         content = text.encode()
         return hashlib.sha256(content).hexdigest(), content
 
     def card(self, content: bytes, cells: Sequence[Cell]) -> dict[str, bytes]:
-        """The card of the model that `fit` gave, by its digest; at most one."""
-        model = target(self.spec.kind).from_json(content.decode())
-        return model_cards.made([model], cells, self.spec.training)
+        """The card of the models that `fit` gave, by its digest; at most one."""
+        models = self._read(content.decode()).models.values()
+        return model_cards.made(list(models), cells, self.spec.training)
 
-    def _model(self) -> Any:
+    def _fitted(self, cells: Sequence[Cell]) -> str:
+        """One model's own text, or that of one a checkpoint."""
+        if self.spec.at_cycle == ADAPTIVE:
+            return Stages.fit(self._model, self.checkpoints, cells).to_json()
+        text: str = self._model(self.checkpoints[0]).fit(cells).to_json()
+        return text
+
+    def _model(self, at_cycle: int) -> Any:
         options = dict(self.spec.options)
         return target(self.spec.kind)(
-            at_cycle=self.at_cycle, model=self.spec.model, level=self.spec.level, **options
+            at_cycle=at_cycle, model=self.spec.model, level=self.spec.level, **options
         )
 
     def _earlier(self, campaign_id: str) -> list[Cell]:
@@ -108,21 +121,34 @@ class EarlyPredictor:
 
     # prediction ------------------------------------------------------------------------------
 
-    def model(self, digest: str) -> Any:
-        """The stored model of that digest. Raises StoreDamaged where it was changed."""
-        if self._loaded[0] != digest:
-            text = self._store.artifact(digest).decode()
-            self._loaded = (digest, target(self.spec.kind).from_json(text))
+    def stages(self, digest: str) -> Stages:
+        """The stored models of that digest, by checkpoint. Raises StoreDamaged where they were
+        changed."""
+        if self._loaded is None or self._loaded[0] != digest:
+            self._loaded = digest, self._read(self._store.artifact(digest).decode())
         return self._loaded[1]
 
-    def predict(self, digest: str, trial: int, attempt: int) -> Prediction:
-        """What the model says of a trial from its stored cycles up to `at_cycle`.
+    def _read(self, text: str) -> Stages:
+        load = target(self.spec.kind).from_json
+        if self.spec.at_cycle == ADAPTIVE:
+            return Stages.from_json(text, load)
+        return Stages({self.checkpoints[0]: load(text)}, {}, 0.0)
+
+    def due(self, looked: int, cycle: int) -> int | None:
+        """The latest checkpoint that a test has passed since it was looked at; None: none."""
+        passed = [one for one in self.checkpoints if looked < one <= cycle]
+        return passed[-1] if passed else None
+
+    def predict(self, state: CampaignState, trial: int, attempt: int, at_cycle: int) -> Prediction:
+        """What the model says of a trial from its stored cycles up to a checkpoint, with the bias
+        removed that cells predicted before have shown.
 
         Raises ValueError where the stored data do not suffice.
         """
-        series = self._store.series(self._campaign_id, trial, attempt, until=self.at_cycle)
-        answer = self.model(digest).predict([cell_of(str(trial), None, series)])
-        return Prediction(
+        series = self._store.series(self._campaign_id, trial, attempt, until=at_cycle)
+        model = self.stages(state.model).models[at_cycle]
+        answer = model.predict([cell_of(str(trial), None, series)])
+        said = Prediction(
             metric=self._metric,
             mean=float(answer.mean[0]),
             sem=float(answer.sem[0]),
@@ -130,20 +156,24 @@ class EarlyPredictor:
             lower=float(answer.lower[0]),
             upper=float(answer.upper[0]),
             level=self.spec.level,
-            at_cycle=self.at_cycle,
-            model=digest,
+            at_cycle=at_cycle,
+            model=state.model,
             extrapolates=bool(answer.extrapolates[0]),
         )
+        return Correction(state.history, self._metric, state.bias_sd).of(said)
+
+    def outlook(self, state: CampaignState, trial: int, at_cycle: int) -> Outlook:
+        """What the stopper may weigh for a trial at a checkpoint."""
+        held_s = state.time - state.attempts[trial].since
+        cycles = max(at_cycle, state.attempts[trial].cycle)
+        return Outlook(self.stages(state.model).worth, held_s / 3600.0 / cycles)
 
 
-def horizon(spec: EarlyPredictionSpec) -> int:
-    """The cycle at which predictions are made. Raises CampaignError."""
-    if spec.at_cycle == "adaptive":
-        raise CampaignError(
-            ["early_prediction.at_cycle: 'adaptive' is not available in this release; give a "
-             "number of cycles"]
-        )  # fmt: skip
-    return int(spec.at_cycle)
+def checkpoints(spec: EarlyPredictionSpec) -> tuple[int, ...]:
+    """The cycles at which predictions are made, ascending."""
+    if spec.at_cycle == ADAPTIVE:
+        return tuple(spec.checkpoints or CHECKPOINTS)
+    return (int(spec.at_cycle),)
 
 
 def recorded_cells(folder: str, splits: Sequence[str]) -> list[Cell]:

@@ -13,6 +13,7 @@ from loop import budget, derive, rulings
 from loop.agenda import Agenda
 from loop.attendance import Attendance
 from loop.confirming import MOST_WINNERS
+from loop.correcting import bias_sd
 from loop.dispatch import Dispatch
 from loop.early import TrainingFailed
 from loop.events import Finished, Fitted
@@ -69,6 +70,7 @@ class Engine:
         self._growth = growth
         self._patient = patient and not lab.clock.simulated
         self._in_vain = 0  # what was known when there was nothing to recommend
+        self._revised = 0  # up to which measurement standing predictions were looked at
         self._stop = False
 
     @property
@@ -125,12 +127,16 @@ class Engine:
             self._attendance.attend(due)
         elif self._attendance.late():
             self._attendance.stop_one(LATE)
-        elif self._prepare() or self._recommend_on_the_way() or self._dispatch.fill():
+        elif self._revise() or self._prepare() or self._search():
             pass
         elif self.state.attempts:
             self._attendance.wait()
         else:
             self._wind_up()
+
+    def _search(self) -> bool:
+        """Say what is best so far where that is due, else ask the optimiser."""
+        return self._recommend_on_the_way() or self._dispatch.fill()
 
     def _prepare(self) -> bool:
         """Old data, given settings, training cells, the model: each once, before any search."""
@@ -143,6 +149,16 @@ class Engine:
             self._dispatch.propose(derive.start(state.campaign, state.history))
             return True
         return self.lab.predictor is not None and not state.model and self._train()
+
+    def _revise(self) -> bool:
+        """Take the bias off the standing predictions once a measured cell has told more of it."""
+        state = self.state
+        if self._revised >= state.measured:
+            return False
+        bodies = derive.revisions(state.campaign, state.history, state.bias_sd)
+        self._revised = state.measured
+        self._journal.append([replace(body, time=self._journal.now) for body in bodies])
+        return bool(bodies)
 
     def _train(self) -> bool:
         """Propose the training cells; when they are there, fit the early predictor to them."""
@@ -162,7 +178,8 @@ class Engine:
             self._finish("failed", str(error))
             return True
         kind, now = predictor.spec.kind, self._journal.now
-        body = Fitted(now, state.seq, kind, digest, trials, source, "".join(card))
+        doubt = bias_sd(predictor.spec)
+        body = Fitted(now, state.seq, kind, digest, trials, source, "".join(card), doubt)
         self._journal.append([body], artifacts={digest: content, **card})
         return True
 

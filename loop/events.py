@@ -180,6 +180,7 @@ class Fitted:
     trials: tuple[int, ...]  # training trials of this campaign
     source: str = ""  # digest of the outside training data, where there is any
     card: str = ""  # digest of the model card, an artifact too; "" in older journals
+    bias_sd: float = 0.0  # what its mean error of ln life may be; 0: its word is taken as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,18 @@ class Predicted:
 
     kind: ClassVar[str] = "predicted"
     time: float
+    trial: int
+    attempt: int
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """A trial's prediction once more, with the bias removed that the events up to `seen` show."""
+
+    kind: ClassVar[str] = "revised"
+    time: float
+    seen: int
     trial: int
     attempt: int
     prediction: Prediction
@@ -340,6 +353,7 @@ Body: TypeAlias = (
     | Measured
     | Fitted
     | Predicted
+    | Revised
     | Decided
     | Observed
     | Passed
@@ -357,7 +371,7 @@ KINDS: Mapping[str, type[Body]] = {
     cls.kind: cls
     for cls in (
         Created, EngineStarted, Proposed, AwaitingApproval, Approved, Modified, Rejected,
-        Submitting, Started, Measured, Fitted, Predicted, Decided, Observed, Passed,
+        Submitting, Started, Measured, Fitted, Predicted, Revised, Decided, Observed, Passed,
         AttemptFailed, Ended, Resolved, Corrected, Excluded, Changed, Recommended, Finished,
     )
 }  # fmt: skip

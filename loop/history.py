@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from campaigns.records import (
+    NOTHING_PREDICTED,
     Bound,
     Observation,
     Outcome,
@@ -34,9 +36,12 @@ from loop.events import (
     Predicted,
     Proposed,
     Resolved,
+    Revised,
     Started,
     Submitting,
 )
+
+FORGET: Mapping[str, Any] = {"outcomes": {}, "predictions": NOTHING_PREDICTED}  # of a sample
 
 Key: TypeAlias = tuple[Value, ...]
 Place: TypeAlias = tuple[str, Key]  # a setting at a fidelity
@@ -126,6 +131,15 @@ class History:
             found.append((trial, outcome))
         return found
 
+    def believing(self, number: int, prediction: Prediction) -> History:
+        """This history, were that predicted of a trial, and the trial not excluded; this one stays
+        as it is."""
+        other = copy(self)
+        other._trials = dict(self._trials)
+        other._change(number, excluded=False)
+        other._predict(number, prediction)
+        return other
+
     def trial(self, number: int) -> Trial:
         """One trial, search or training. Raises KeyError."""
         return self._trials[number] if number in self._trials else self._training[number]
@@ -147,17 +161,15 @@ class History:
                 self._change(body.trial, state=TrialState.SUBMITTING, attempt=body.attempt)
             case Started():
                 self._change(body.trial, state=TrialState.RUNNING)
-            case Predicted():
-                self._learn(body.trial, body.prediction)
+            case Predicted() | Revised():
+                self._predict(body.trial, body.prediction)
             case Observed() | Corrected():
                 self._learn(body.trial, body.observation)
             case Passed():
                 self._change(body.trial, state=TrialState.PROPOSED)
             case AttemptFailed():
                 # what the failed attempt's data predicted says nothing of the next cell
-                self._change(
-                    body.trial, state=TrialState.PROPOSED, failure=body.failure, outcomes={}
-                )
+                self._change(body.trial, state=TrialState.PROPOSED, failure=body.failure, **FORGET)
             case Ended():
                 self._end(body)
             case Resolved():
@@ -189,6 +201,11 @@ class History:
                 self._trials[trial.number] = trial
                 self._asked[self._place(trial)] += 1
 
+    def _predict(self, number: int, prediction: Prediction) -> None:
+        made = {**self.trial(number).predictions, prediction.at_cycle: prediction}
+        self._change(number, predictions=MappingProxyType(dict(sorted(made.items()))))
+        self._learn(number, prediction)
+
     def _learn(self, number: int, outcome: Outcome) -> None:
         trial = self.trial(number)
         standing = trial.outcomes.get(outcome.metric)
@@ -214,7 +231,7 @@ class History:
         state = TrialState.RUNNING if body.verdict == "adopt" else TrialState.PROPOSED
         self._change(body.trial, state=state, failure=None)
         if body.verdict == "not_run":  # with a new sample; this one's results say nothing of it
-            self._change(body.trial, outcomes={})
+            self._change(body.trial, **FORGET)
         self._open[body.trial] = None
 
     def _end(self, body: Ended) -> None:

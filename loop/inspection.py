@@ -7,7 +7,7 @@ from instruments import registry as instruments
 from instruments.base import Card
 from instruments.clock import RealClock, SimulatedClock
 from instruments.computing import Computed
-from loop.early import TrainingFailed, horizon, recorded_cells
+from loop.early import TrainingFailed, checkpoints, recorded_cells
 from loop.history import History
 from loop.misfits import misfits, place
 from loop.opening import opened, simulated
@@ -75,13 +75,10 @@ def _predictor_problems(campaign: Campaign) -> list[str]:
             "target file, which is not; leave one of them out"
         ]
     try:
-        horizon(spec)
-    except CampaignError as error:
-        return list(error.problems)
-    try:
-        surrogates.target(spec.kind)(
-            at_cycle=spec.at_cycle, model=spec.model, level=spec.level, **dict(spec.options)
-        )
+        for at_cycle in checkpoints(spec):
+            surrogates.target(spec.kind)(
+                at_cycle=at_cycle, model=spec.model, level=spec.level, **dict(spec.options)
+            )
     except (ValueError, TypeError) as error:
         return [f"early_prediction: {error}"]
     if spec.training.simulate and spec.training.simulate < FEWEST_TRAINING_CELLS:

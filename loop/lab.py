@@ -93,7 +93,7 @@ class Lab:
             parameters=station.parameters(trial.parameters, known(trial)),
             seed=(self.campaign.seed, trial.number, attempt + SPAN * station.index),
             started_at=since,
-            checkpoints=(self.predictor.at_cycle,) if watched and self.predictor else (),
+            checkpoints=self.predictor.checkpoints if watched and self.predictor else (),
             sample=sample(key, attempt),
         )
 

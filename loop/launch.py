@@ -26,6 +26,7 @@ from loop.opening import occupied, opened, simulated
 from loop.optimizers import registry as optimizers
 from loop.restoring import restore
 from loop.state import CampaignState
+from loop.stopping_choice import stopper_of
 from loop.store.store import Lease, Store
 from loop.store.work import board_of
 from surrogates import registry as surrogates
@@ -143,7 +144,7 @@ def _lab(
     if campaign.early_prediction is not None:
         predictor = EarlyPredictor(store, campaign_id, campaign)
     optimizer = optimizers.create(spec.kind, spec.options)
-    return Lab(campaign, instruments, optimizer, clock, predictor)
+    return Lab(campaign, instruments, optimizer, clock, predictor, stopper_of(campaign))
 
 
 def _openings(state: CampaignState, lease: Lease, changes: Mapping[str, Any]) -> list[Body]:

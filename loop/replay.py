@@ -24,13 +24,15 @@ from loop.events import (
     ProposedTrial,
     Recommended,
     Resolved,
+    Revised,
     Submitting,
     encode,
 )
 from loop.optimizers import registry as optimizers
 from loop.optimizers.base import Optimizer
 from loop.state import CampaignState
-from loop.stopping import Decision, FixedHorizon
+from loop.stopping import Decision
+from loop.stopping_choice import stopper_of
 from loop.store.store import Store
 from loop.threads import single_threaded
 
@@ -91,6 +93,8 @@ class Audit:
         self.counts = dict.fromkeys(("proposals", "identical", "predictions", "decisions"), 0)
         self.recommendations = 0
         self.divergence: Divergence | None = None
+        self.stopper = stopper_of(self.campaign)
+        self._revisions: tuple[int, dict[int, Revised]] = (0, {})  # made knowing the events up to
         self._decision: Decision | None = None  # made with the latest prediction
 
     def run(self, progress: Progress | None = None) -> None:
@@ -147,6 +151,8 @@ class Audit:
                 self._recommended(state, event, event.body)
             case Predicted() if self.predictor is not None:
                 self._predicted(state, event, event.body)
+            case Revised():
+                self._revised(state, event, event.body)
             case Decided():
                 self._decided(state, event, event.body)
             case AwaitingApproval() if event.body.policies:
@@ -207,14 +213,35 @@ class Audit:
     def _predicted(self, state: CampaignState, event: Event, body: Predicted) -> None:
         self.counts["predictions"] += 1
         assert self.predictor is not None
+        at_cycle = body.prediction.at_cycle
         self._decision = derive.stop(
-            FixedHorizon(), state, body.trial, body.attempt, body.prediction
+            self.stopper,
+            state,
+            body.trial,
+            body.attempt,
+            body.prediction,
+            self.predictor.outlook(state, body.trial, at_cycle),
         )
         derived = replace(
             body,
-            prediction=self.predictor.predict(state.model, body.trial, body.attempt),
+            prediction=self.predictor.predict(state, body.trial, body.attempt, at_cycle),
         )
         if not self._alike(body, derived):
+            self._diverged(event, *_difference(body, derived))
+
+    def _revised(self, state: CampaignState, event: Event, body: Revised) -> None:
+        """All revisions of one moment know the same events."""
+        self.counts["predictions"] += 1
+        if body.seen != self._revisions[0]:
+            history = state.history
+            if body.seen != history.seen:
+                history = type(history).of(history.names, self.events, body.seen)
+            bodies = derive.revisions(state.campaign, history, state.bias_sd)
+            self._revisions = body.seen, {one.trial: one for one in bodies}
+        derived = self._revisions[1].get(body.trial)
+        if derived is None:
+            self._diverged(event, encode(body), "nothing to revise")
+        elif not self._alike(body, replace(derived, time=body.time)):
             self._diverged(event, *_difference(body, derived))
 
     def _decided(self, state: CampaignState, event: Event, body: Decided) -> None:

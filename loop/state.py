@@ -42,6 +42,7 @@ from loop.events import (
     Proposed,
     Recommended,
     Resolved,
+    Revised,
     Started,
     Submitting,
 )
@@ -49,7 +50,8 @@ from loop.history import History, Key
 from loop.stall import Stall
 
 # kinds of events that can change a recommendation
-LEARNT = (Proposed, Predicted, Observed, Ended, Corrected, Excluded, Modified, Resolved)
+LEARNT = (Proposed, Predicted, Revised, Observed, Ended, Corrected, Excluded, Modified, Resolved)
+TELLING = (Observed, Corrected, Excluded)  # kinds that can show how far a prediction was off
 RECORDED = "record"  # author of trials whose results were given, not run here
 
 
@@ -65,7 +67,7 @@ class Attempt:
     running: bool = False  # False: submitted, no answer stored yet
     cycle: int = 0  # all data up to this cycle are stored
     predicted: bool = False
-    decided: bool = False  # its early data have been looked at, whatever came of it
+    looked: int = 0  # its data up to this cycle have been looked at, whatever came of it
     stopping: bool = False  # a stop was decided, the end is not stored yet
     hours: float = 0.0  # of a lost attempt: what it was charged with
 
@@ -114,6 +116,7 @@ class CampaignState:
         self.ended = 0  # the instrument's trials that are over or predicted, no training cells
         self.exhausted = ""
         self.model = ""  # digest of the current early predictor
+        self.bias_sd = 0.0  # of it, see `Fitted`
         self.training_proposed = False
         self.start_proposed = False
         self.record_proposed = False
@@ -123,6 +126,7 @@ class CampaignState:
         self.recommended_at = 0  # `ended` when the latest recommendation was made
         self.recommended_seen = 0
         self.learnt = 0  # seq of the latest event that can change a recommendation
+        self.measured = 0  # seq of the latest event that can tell of a predictor's bias
         self.stall = Stall()
         self.fruitless = 0  # trials in a row that ended without any outcome
         self.standing = 0  # calls of the optimiser since campaign time last moved
@@ -190,6 +194,8 @@ class CampaignState:
         self._fold(body)
         if isinstance(body, LEARNT) and not self._checks(body):
             self.learnt = event.seq
+        if isinstance(body, TELLING) and self.history.trial(body.trial).predictions:
+            self.measured = event.seq
 
     def _fold(self, body: Body) -> None:
         match body:
@@ -217,7 +223,9 @@ class CampaignState:
             case Measured():
                 self._attempt(body.trial, cycle=body.until)
             case Predicted():
+                self._learn(body.trial, body.prediction)
                 self._attempt(body.trial, predicted=True)
+            case Revised():
                 self._learn(body.trial, body.prediction)
             case Observed():
                 self._learn(body.trial, body.observation)
@@ -227,7 +235,7 @@ class CampaignState:
             case Excluded():
                 self._exclude(body)
             case Decided():
-                self._attempt(body.trial, decided=True, stopping=body.action == "stop")
+                self._decide(body)
             case Passed():
                 self._release(body)
                 self.queue[body.trial] = body.next
@@ -242,7 +250,7 @@ class CampaignState:
             case Resolved():
                 self._resolve(body)
             case Fitted():
-                self.model = body.model
+                self.model, self.bias_sd = body.model, body.bias_sd
             case Recommended():
                 self.recommendation = body.recommendation
                 self.recommended_at, self.recommended_seen = self.ended, body.seen
@@ -291,17 +299,27 @@ class CampaignState:
         if trial in self.attempts:
             self.attempts[trial] = replace(self.attempts[trial], **changes)
 
+    def _decide(self, body: Decided) -> None:
+        if body.trial in self.attempts:
+            cycle = self.attempts[body.trial].cycle
+            self._attempt(body.trial, looked=cycle, stopping=body.action == "stop")
+
     def _learn(self, number: int, outcome: Outcome) -> None:
         objective = self.campaign.objectives[0]
         trial = self.history.trial(number)
         if outcome.metric != objective.metric or trial.purpose is Purpose.TRAINING:
             return
-        if isinstance(outcome, Prediction):
+        if isinstance(outcome, Prediction) and not self._predicted(number):
             self.ended += 1  # a cell that runs on has already taught what it will teach first
         self.fruitless = 0
         standing = self.history.trial(number).outcomes[outcome.metric]
         if outcome.bound is Bound.EXACT and standing == outcome and _searched(trial):
             self.stall.learn(number, goodness(objective, outcome.mean))
+
+    def _predicted(self, number: int) -> bool:
+        """Whether this is not the first that is predicted of a trial."""
+        standing = self.attempts.get(number)
+        return standing is None or standing.predicted
 
     def _exclude(self, body: Excluded) -> None:
         self.stall.forget(body.trial)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,6 +25,44 @@ class Decision:
     weighed: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a prediction at a checkpoint is worth.
+
+    at_cycle: the checkpoint; log_sd: cross-validated standard deviation of the natural log of life;
+    life_log_sd: the same of the training lives, which is what is known without a prediction
+    """
+
+    at_cycle: int
+    log_sd: float
+    life_log_sd: float
+
+    @property
+    def log_variance(self) -> float:
+        """Variance of what the cycles say of ln life, without what the training lives say anyway.
+
+        A regression draws its predictions towards the mean of the training lives. Taken back, a
+        normal prediction of variance s^2 about lives of variance t^2 is a measurement of variance
+        1 / (1/s^2 - 1/t^2): infinite where the model has learnt nothing.
+        """
+        if not 0.0 < self.log_sd < self.life_log_sd:
+            return math.inf if self.log_sd > 0.0 else 0.0
+        return 1.0 / (self.log_sd**-2 - self.life_log_sd**-2)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a stopper may weigh beside the history: the checkpoints of the predictor, ascending, and
+    how long a cycle of the trial has taken so far."""
+
+    stages: tuple[Stage, ...]
+    hours_per_cycle: float
+
+    def ahead(self, at_cycle: int) -> tuple[Stage, ...]:
+        """The checkpoints still to come."""
+        return tuple(stage for stage in self.stages if stage.at_cycle > at_cycle)
+
+
 class Stopper(Protocol):
     """A pure function: the same history prefix and generator state give the same decision."""
 
@@ -36,6 +75,7 @@ class Stopper(Protocol):
         history: History,
         trial: Trial,
         prediction: Prediction,
+        outlook: Outlook,
         rng: np.random.Generator,
     ) -> Decision:
         """Whether to stop `trial`, which the model has just predicted."""
@@ -58,14 +98,26 @@ class FixedHorizon:
         history: History,
         trial: Trial,
         prediction: Prediction,
+        outlook: Outlook,
         rng: np.random.Generator,
     ) -> Decision:
-        spec = campaign.early_prediction
-        share = 0.0 if spec is None else spec.run_on
-        drawn = float(rng.random())
-        weighed = {"run_on": share, "drawn": drawn, "predicted": prediction.mean}
-        if trial.purpose is Purpose.CONFIRM:
-            return Decision(False, "a confirmation run goes to its end", weighed)
-        if drawn < share:
-            return Decision(False, f"one of the {share:.0%} that run to their end", weighed)
+        weighed, spared = sparing(campaign, trial, prediction, rng)
+        if spared:
+            return Decision(False, spared, weighed)
         return Decision(True, f"predicted at cycle {prediction.at_cycle}", weighed)
+
+
+def sparing(
+    campaign: Campaign, trial: Trial, prediction: Prediction, rng: np.random.Generator
+) -> tuple[dict[str, Any], str]:
+    """What is drawn of a trial, and why it goes to its end whatever is predicted; "" where it need
+    not. The same at every checkpoint of an attempt."""
+    spec = campaign.early_prediction
+    share = 0.0 if spec is None else spec.run_on
+    drawn = float(rng.random())
+    weighed = {"run_on": share, "drawn": drawn, "predicted": prediction.mean}
+    if trial.purpose is Purpose.CONFIRM:
+        return weighed, "a confirmation run goes to its end"
+    if drawn < share:
+        return weighed, f"one of the {share:.0%} that run to their end"
+    return weighed, ""

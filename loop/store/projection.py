@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from campaigns.records import Failure, TrialState
@@ -30,6 +30,7 @@ from loop.events import (
     Recommended,
     Rejected,
     Resolved,
+    Revised,
     Started,
     Submitting,
 )
@@ -103,7 +104,7 @@ def project(event: Event) -> list[Change]:
             return [_observation(event, body), _reopened(campaign)]
         case Changed():
             return [_reopened(campaign)]
-        case Predicted():
+        case Predicted() | Revised():
             return [_prediction(event, body)]
         case Decided() | Fitted() | Recommended():
             return [_verbatim(event)]
@@ -328,7 +329,7 @@ def _observation(event: Event, body: Observed | Corrected) -> Add:
     return Add("observation", row)
 
 
-def _prediction(event: Event, body: Predicted) -> Add:
+def _prediction(event: Event, body: Predicted | Revised) -> Add:
     prediction = body.prediction
     row = {
         "campaign": event.campaign,
@@ -346,6 +347,7 @@ def _prediction(event: Event, body: Predicted) -> Add:
         "at_cycle": prediction.at_cycle,
         "model": prediction.model,
         "extrapolates": prediction.extrapolates,
+        "raw": "" if prediction.raw is None else canonical(asdict(prediction.raw)),
     }
     return Add("prediction", row)
 

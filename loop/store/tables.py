@@ -258,6 +258,8 @@ class PredictionTable(StoreTable, table=True):
     at_cycle: int
     model: str = Field(sa_type=Text)  # digest
     extrapolates: bool
+    # JSON: before the bias was removed; "" where nothing was
+    raw: str = Field(sa_type=Text, sa_column_kwargs={"server_default": ""})
 
 
 class DecisionTable(StoreTable, table=True):
@@ -309,6 +311,7 @@ class ModelTable(StoreTable, table=True):
     model: str = Field(sa_type=Text)  # digest
     trials: str = Field(sa_type=Text)  # JSON list
     source: str = Field(sa_type=Text)
+    bias_sd: float = Field(sa_column_kwargs={"server_default": "0"})
 
 
 # the board of work: recorded, and no part of any campaign's journal ---------------------------

@@ -22,12 +22,20 @@ from tests.loop.laboratory import (
     spawn,
 )
 
+ADAPTIVE = {
+    "early_prediction.at_cycle": "adaptive",
+    "early_prediction.model": "elastic_net",
+    "early_prediction.checkpoints": [20, 30, 50, 100],
+    "early_prediction.bias_sd": 0.15,
+    "budget.trials": 30,
+}
 CASES = {
     "random": lambda: hill("random", channels=3, budget="trials = 40"),
     "rounds": lambda: hill("gp_ucb", channels=4, rounds=True, budget="trials = 24"),
     "bandit": lambda: hill("bayes_gap", channels=2, budget="trials = 16"),
     "swarm": lambda: hill("pso", channels=4, budget="trials = 40"),
     "early prediction": lambda: charging("faults = { channel_hang = 0.2, nan = 0.1 }"),
+    "adaptive, corrected": lambda: charging(overrides=ADAPTIVE),
     "fidelities": lambda: foothill(budget="cost = 9"),
     "steps": lambda: coat_and_cycle({"budget.trials": 24}),
     "gaps": lambda: charging("faults = { data_gap = 0.6 }", {"budget.trials": 8}),

@@ -193,7 +193,7 @@ def test_parts_that_do_not_fit_together_are_told_before_anything_runs(overrides,
     [
         ({"early_prediction.training": {"simulate": 5}}, "too few"),
         ({"early_prediction.training": {"folder": "/nowhere"}}, "nowhere"),
-        ({"early_prediction.at_cycle": "adaptive"}, "adaptive"),
+        ({"early_prediction.at_cycle": 2}, "at_cycle"),
         ({"early_prediction.model": "oracle"}, "oracle"),
     ],
 )
