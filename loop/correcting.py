@@ -40,6 +40,12 @@ class Correction:
     prior_sd: float
     _known: dict[int, OnlineBias] = field(default_factory=dict)
 
+    @property
+    def measured(self) -> frozenset[int]:
+        """The trials that were predicted and have reached their end."""
+        trials = self.history.trials.values()
+        return frozenset(t.number for t in trials if _measured(t, self.metric) and t.predictions)
+
     def bias(self, at_cycle: int) -> OnlineBias:
         """The bias of predictions made at a checkpoint."""
         if at_cycle not in self._known:

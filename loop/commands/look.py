@@ -75,6 +75,7 @@ def show(campaign_id: CampaignId, store: StoreUrl = DEFAULT_STORE, as_json: AsJs
     from loop.commands.sheet import whole
     from loop.model_cards import stored
     from loop.reporting import predictor_section
+    from loop.reporting.stops import Stops
     from loop.reporting.tally import Tally
     from loop.state import CampaignState
     from loop.summary import remeasured_text, summary
@@ -84,13 +85,17 @@ def show(campaign_id: CampaignId, store: StoreUrl = DEFAULT_STORE, as_json: AsJs
         state = CampaignState.of(parse(*opened.document(campaign_id)), events)
         (row,) = (row for row in opened.campaigns() if row.id == campaign_id)
         told = summary(campaign_id, state, opened.url, status=row.status)
-        cards = stored(opened, events)
+        cards, stops = stored(opened, events), Stops.of(events)
+    if stops is not None:
+        told["stops"] = stops.told()
     if cards:
         told["predictor"] = predictor_section.told(*cards[-1])
     if as_json:
         emit_json(told)
     else:
         page(*whole(told, state, Tally.of(events), command_line(store, "resume", campaign_id)))
+        if stops is not None:
+            emit(f"stopped  {stops.line}")
         if cards:
             emit(f"predicts {predictor_section.line(cards[-1][1])}")
         fresh = remeasured_text(state)

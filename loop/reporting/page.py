@@ -31,6 +31,7 @@ from loop.reporting.front_page import front_section
 from loop.reporting.identified import Identified, identified
 from loop.reporting.influence import influences
 from loop.reporting.record import Line, Record, Truth
+from loop.reporting.stops import biases
 from loop.reporting.tables import trial_table
 from loop.summary import (
     number,
@@ -98,6 +99,8 @@ def html(record: Record, truth: Truth | None) -> str:
         check=outcomes.check(record),
         best=_best(record),
         cards=predictor_section.section(record.cards),
+        stops=record.stops,
+        biases=biases(record.state),
         shares=_shares(record),
         failures=_failures(record),
         heads=heads,

@@ -31,10 +31,12 @@ from loop.events import (
     Predicted,
     Recommended,
     Resolved,
+    Revised,
     Submitting,
 )
 from loop.model_cards import stored
 from loop.reporting.persons import Ruling, rulings
+from loop.reporting.stops import Stops
 from loop.reporting.tally import Tally
 from loop.state import CampaignState
 from loop.store.store import Store
@@ -105,6 +107,7 @@ class Record:
     tally: Tally
     rulings: tuple[Ruling, ...]
     text: str
+    stops: Stops | None
     cards: list[tuple[str, ModelCard]]  # early predictors by digest, oldest first
 
     @property
@@ -145,6 +148,7 @@ def read(store: Store, campaign_id: str) -> Record:
         tally=Tally.of(events),
         rulings=rulings(events),
         text=text,
+        stops=Stops.of(events),
         cards=stored(store, events),
     )
 
@@ -169,7 +173,7 @@ class _Reader:
                 self._open[body.trial] = body.time, body.step
                 if line.started is None:
                     line.started = body.time
-            case Predicted() as body if body.prediction.metric == self._metric:
+            case Predicted() | Revised() as body if body.prediction.metric == self._metric:
                 self._line(body.trial).prediction = body.prediction
                 self._moment()
             case Observed() | Corrected() as body if body.observation.metric == self._metric:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from campaigns.records import Outcome, Prediction
-from loop.events import Corrected, Observed, Predicted
+from loop.events import Corrected, Decided, Observed, Predicted, Revised
 from loop.reporting.front import believed, recommended, tried
 from loop.reporting.predictor_section import export_models
 from loop.reporting.record import Line, Record, read
@@ -121,6 +122,7 @@ def export_to(store: Store, campaign_id: str, folder: Path) -> tuple[str, dict[s
         "trials.csv": _write(folder / "trials.csv", *_trials(record)),
         "observations.csv": _write(folder / "observations.csv", *_observations(events)),
         "predictions.csv": _write(folder / "predictions.csv", *_predictions(events)),
+        "decisions.csv": _write(folder / "decisions.csv", *_decisions(events)),
         "events.csv": _write(folder / "events.csv", *_events(events)),
     }
     if len(record.campaign.objectives) > 1:
@@ -183,12 +185,33 @@ def _observations(events: Sequence[Any]) -> tuple[Row, Iterable[Row]]:
 def _predictions(events: Sequence[Any]) -> tuple[Row, Iterable[Row]]:
     fields = ("metric", "mean", "sem", "unit", "lower", "upper", "level", "at_cycle", "model",
               "extrapolates")  # fmt: skip
-    told = [(e.seq, e.body) for e in events if isinstance(e.body, Predicted)]
+    told = [(e.seq, e.body) for e in events if isinstance(e.body, Predicted | Revised)]
     rows = (
-        (seq, one.time, one.trial, one.attempt, *(getattr(one.prediction, f) for f in fields))
+        (
+            seq,
+            one.time,
+            one.trial,
+            one.attempt,
+            *(getattr(one.prediction, f) for f in fields),
+            one.prediction.uncorrected.mean,
+            isinstance(one, Revised),
+        )
         for seq, one in told
     )
-    return ("seq", "time_s", "trial", "attempt", *fields), rows
+    return ("seq", "time_s", "trial", "attempt", *fields, "uncorrected_mean", "revised"), rows
+
+
+def _decisions(events: Sequence[Any]) -> tuple[Row, Iterable[Row]]:
+    """What stoppers decided; `weighed` as JSON."""
+    heads = ("seq", "time_s", "seen", "trial", "attempt", "stopper", "action", "reason", "weighed")
+    told = [(e.seq, e.body) for e in events if isinstance(e.body, Decided)]
+    return heads, (
+        (
+            seq, one.time, one.seen, one.trial, one.attempt, one.stopper, one.action, one.reason,
+            json.dumps(one.weighed, sort_keys=True),
+        )
+        for seq, one in told
+    )  # fmt: skip
 
 
 def _front(record: Record) -> tuple[Row, Iterable[Row]]:
