@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,14 +23,19 @@ class Cell:
     """Discharge capacity over voltage, cycle by cycle, validated and repaired when built.
 
     * ``id``: name, unique among the cells used together
-    * ``cycle_life``: cycles to end of life, None while unknown
+    * ``cycle_life``: cycles to end of life, None while unknown; with ``censored``, only a bound:
+      the cell was taken off after so many cycles, still alive
     * ``q``: ``n_voltages x n_cycles``, discharge capacity in Ah reached at each voltage
     * ``voltage``: ``n_voltages``, V, strictly decreasing (the order of a discharge)
     * ``cycles``: ``n_cycles``, the cycle number of each column, strictly increasing
     * ``repairs``: the curves that were corrupt or missing (NaN) and have been interpolated
+    * ``censored``: True where ``cycle_life`` is a bound, "more than"
+    * ``scalars``: further values, one a cycle, by name (``resistance_ohm``,
+      ``charge_temperature_k``, ``charge_time_h``, ...), as far as they were recorded
 
     Arrays are copied to float64 and read-only. Raises ValueError, naming the cell, for shapes
-    that do not fit, a life that is not positive, or too many missing cycles.
+    that do not fit, a life that is not positive, a bound without a value, or too many missing
+    cycles.
     """
 
     id: str
@@ -37,6 +44,8 @@ class Cell:
     voltage: FloatArray = field(repr=False)
     cycles: IntArray = field(repr=False)
     repairs: tuple[Repair, ...]
+    censored: bool
+    scalars: Mapping[str, FloatArray] = field(repr=False)
 
     def __init__(
         self,
@@ -45,6 +54,9 @@ class Cell:
         q: ArrayLike,
         voltage: ArrayLike,
         cycles: ArrayLike,
+        *,
+        censored: bool = False,
+        scalars: Mapping[str, ArrayLike] | None = None,
     ) -> None:
         if not id:
             raise ValueError("a cell needs an id")
@@ -58,14 +70,22 @@ class Cell:
                     f"q has shape {curves.shape}, but there are {len(grid)} voltages "
                     f"and {len(numbers)} cycles"
                 )
+            if censored and life is None:
+                raise ValueError("its life is said to be a bound, but there is no cycle_life")
+            further = _checked_scalars(scalars or {}, len(numbers))
             repairs = _repair(curves, numbers)
         except ValueError as error:
             raise ValueError(f"cell {id}: {error}") from error
-        for array in (curves, grid, numbers):
+        for array in (curves, grid, numbers, *further.values()):
             array.setflags(write=False)
-        fields = (id, life, curves, grid, numbers, repairs)
+        fields = (id, life, curves, grid, numbers, repairs, bool(censored), further)
         for name, value in zip(self.__dataclass_fields__, fields, strict=True):
             object.__setattr__(self, name, value)
+
+    @property
+    def exact_life(self) -> float | None:
+        """Cycles to end of life; None while unknown, and where only a bound is known."""
+        return None if self.censored else self.cycle_life
 
     @property
     def capacity(self) -> FloatArray:
@@ -92,7 +112,15 @@ class Cell:
             curves = curves.copy()
             columns = np.searchsorted(self.cycles, [repair.cycle for repair in known])
             curves[:, columns] = np.column_stack([repair.recorded for repair in known])
-        return Cell(self.id, self.cycle_life, curves, self.voltage, self.cycles[:kept])
+        return Cell(
+            self.id,
+            self.cycle_life,
+            curves,
+            self.voltage,
+            self.cycles[:kept],
+            censored=self.censored,
+            scalars={name: values[:kept] for name, values in self.scalars.items()},
+        )
 
 
 def _checked_life(cycle_life: float | None) -> float | None:
@@ -102,6 +130,18 @@ def _checked_life(cycle_life: float | None) -> float | None:
     if not math.isfinite(life) or life <= 0.0:
         raise ValueError(f"cycle_life is {life:g}, it must be positive and finite, or None")
     return life
+
+
+def _checked_scalars(
+    scalars: Mapping[str, ArrayLike], n_cycles: int
+) -> Mapping[str, FloatArray]:
+    further = {}
+    for name, values in scalars.items():
+        array = np.array(values, dtype=np.float64)
+        if array.shape != (n_cycles,):
+            raise ValueError(f"{name} has shape {array.shape}, expected ({n_cycles},)")
+        further[name] = array
+    return MappingProxyType(further)
 
 
 def _checked_voltage(voltage: ArrayLike) -> FloatArray:
