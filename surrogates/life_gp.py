@@ -15,7 +15,7 @@ FloatArray = NDArray[np.float64]
 # Length scales have the log-normal prior of Hvarfner, Hellsten, Nardi 2024 (arXiv 2402.02229),
 # whose median grows with the root of the number of features: with 40 cells and ten features the
 # likelihood alone would choose some length scale at random.
-LENGTH_LOG_SD = math.sqrt(3.0)
+LENGTH_LOG_SD = 1.0
 # Noise: a log-normal prior about 10 % of the variance of log life, wide enough to be overruled.
 NOISE_MEDIAN, NOISE_LOG_SD = 0.1, 1.0
 SMALLEST_NOISE = 1e-4
