@@ -35,7 +35,7 @@ def model_class(request):
     return target(request.param)
 
 
-@pytest.mark.parametrize("model", ["variance", "elastic_net"])
+@pytest.mark.parametrize("model", ["variance", "elastic_net", "gradient_boosting", "default"])
 def test_it_learns_and_its_interval_holds_the_life(model_class, model):
     fitted = model_class(at_cycle=100, model=model, level=0.9).fit(cells(40, 1))
     fresh = cells(40, 2)
