@@ -46,11 +46,17 @@ class Lives:
             completion = Completion.choose(evidence, y, censored)
         return cls(tuple(cell.id for cell in cells), y, censored, evidence, completion)
 
-    def completed(self, kept: Flags) -> FloatArray:
-        """Log10 lives of the kept cells; bounds completed from the kept cells alone."""
+    def completed(self, kept: Flags, start: FloatArray | None = None) -> FloatArray:
+        """Log10 lives of the kept cells; bounds completed from the kept cells alone.
+
+        ``start`` (``n``) are values near the answer, which saves rounds.
+        """
         if self.evidence is None or self.completion is None:
             return self.log10[kept]
-        return self.completion.complete(self.evidence[kept], self.log10[kept], self.censored[kept])
+        near = None if start is None else start[kept]
+        return self.completion.complete(
+            self.evidence[kept], self.log10[kept], self.censored[kept], near
+        )
 
     def known(self) -> NDArray[np.int64]:
         """Indices of the cells whose life is no bound."""
@@ -77,7 +83,7 @@ def learn(
     for f in range(int(fold.max()) + 1):
         kept = everything.copy()
         kept[known[fold == f]] = False
-        left_out.append(learner(x[kept], lives.completed(kept)))
+        left_out.append(learner(x[kept], lives.completed(kept, y)))
     models = type(left_out[0]).stack(left_out)
     unseen = models.predict(x[known])[fold, np.arange(len(known))]
     return FittedLife(

@@ -8,7 +8,13 @@ from surrogates.cycle_life import CycleLifeModel
 from surrogates.elastic_net import ElasticNet
 
 STOP = 800
-MODELS = ("variance", "elastic_net", "plsr", "extra_trees", "default")
+MODELS = (
+    "variance",
+    "elastic_net",
+    "plsr",
+    "extra_trees",
+    pytest.param("default", marks=pytest.mark.slow),
+)
 
 
 def scattered(cells, seed):
@@ -38,7 +44,7 @@ def test_less_bias_than_dropping_and_truncating(make_cells, model):
         rows.append([log_error(model, cells, new) for cells in (stopped(train), dropped, truncated)])
     ours, dropped, truncated = np.mean(rows, axis=0)
     assert abs(ours[0]) < 0.06
-    assert min(-dropped[0], -truncated[0]) > 0.08
+    assert min(-dropped[0], -truncated[0]) > 0.07
     assert abs(ours[1]) < 0.6 * min(-dropped[1], -truncated[1])
 
 
