@@ -148,9 +148,7 @@ def _checked_life(cycle_life: float | None) -> float | None:
     return life
 
 
-def _checked_scalars(
-    scalars: Mapping[str, ArrayLike], n_cycles: int
-) -> Mapping[str, FloatArray]:
+def _checked_scalars(scalars: Mapping[str, ArrayLike], n_cycles: int) -> Mapping[str, FloatArray]:
     further = {}
     for name, values in scalars.items():
         array = np.array(values, dtype=np.float64)

@@ -72,9 +72,7 @@ def predictive_sd(center: FloatArray, left_out: FloatArray, residuals: FloatArra
     return np.asarray(np.sqrt(total / len(residuals)))
 
 
-def probability_above(
-    left_out: FloatArray, residuals: FloatArray, threshold: float
-) -> FloatArray:
+def probability_above(left_out: FloatArray, residuals: FloatArray, threshold: float) -> FloatArray:
     """Probability that a point lies above ``threshold``, ``n_points``.
 
     The share of the jackknife+ sample ``left_out_i +- residual_i`` above it, with one more value

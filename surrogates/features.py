@@ -53,7 +53,7 @@ def _floored_variance(s: Summaries) -> FloatArray:
 
 def _standardised_moment(s: Summaries, order: int) -> FloatArray:
     powers = [math.pow(value, order / 2) for value in _floored_variance(s).tolist()]
-    return s.moment(order) / np.array(powers)
+    return np.asarray(s.moment(order) / np.array(powers))
 
 
 def _interquartile_range(s: Summaries) -> FloatArray:
@@ -217,6 +217,4 @@ def _check_recorded(cells: Sequence[Cell], names: Sequence[str], summaries: Summ
         needed = FEATURES[name].needs
         if needed is not None and needed not in summaries.scalars:
             lacking = next(cell.id for cell in cells if needed not in cell.scalars)
-            raise ValueError(
-                f"cell {lacking}: {name} needs {needed}, which was not recorded of it"
-            )
+            raise ValueError(f"cell {lacking}: {name} needs {needed}, which was not recorded of it")

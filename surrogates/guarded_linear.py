@@ -107,7 +107,9 @@ class GuardedLinear:
 
     def unclipped(self, x: FloatArray) -> FloatArray:
         """Predictions without any guard, ``n_models x n_points``: a line has no end."""
-        return self._sum([np.repeat(x[None, :, j], len(self.intercept), 0) for j in range(x.shape[1])])
+        return self._sum(
+            [np.repeat(x[None, :, j], len(self.intercept), 0) for j in range(x.shape[1])]
+        )
 
     def _guarded(self, x: FloatArray) -> FloatArray:
         """With the features clipped, the prediction not."""

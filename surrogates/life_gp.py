@@ -148,7 +148,7 @@ def fit_hyperparameters(x: FloatArray, y: FloatArray, start: Hyperparameters) ->
         z = torch.tensor((x - centre) / scale, dtype=torch.float64)
         target = torch.tensor((y - y.mean()) / unit, dtype=torch.float64)
         mll = _marginal_likelihood(z, target, start)
-        bounds = {name: RAW_BOUNDS for name, _ in mll.named_parameters()}
+        bounds: Any = {name: RAW_BOUNDS for name, _ in mll.named_parameters()}
         fit_gpytorch_mll_scipy(mll, bounds=bounds, options={"maxiter": MOST_STEPS})
         matern, linear = mll.model.covar_module.kernels
         return Hyperparameters(

@@ -78,7 +78,7 @@ class CurveLearner:
 
 @dataclass(frozen=True)
 class ProcessLearner:
-    """A Gaussian process; its hyperparameters are fitted anew each time, from those of all cells."""
+    """A Gaussian process; each fit of its hyperparameters starts from those of all cells."""
 
     start: Hyperparameters
 

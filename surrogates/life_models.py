@@ -93,7 +93,11 @@ class GuardedCurves:
         n = len(self.curves)
         if self.floor.shape != (n,) or self.ceiling.shape != (n,):
             raise ValueError("every model needs a floor and a ceiling")
-        if self.lowest.ndim != 2 or len(self.lowest) != n or self.highest.shape != self.lowest.shape:
+        if (
+            self.lowest.ndim != 2
+            or len(self.lowest) != n
+            or self.highest.shape != self.lowest.shape
+        ):
             raise ValueError("every model needs a range for each of its features")
         ranges = ((self.lowest, self.highest), (self.floor, self.ceiling))
         if not all((low <= high).all() for low, high in ranges):  # so none of them is NaN

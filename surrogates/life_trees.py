@@ -104,7 +104,9 @@ def _averaged(kind: Any, x: FloatArray, y: FloatArray) -> LifeTrees:
         random_state=SEED,
     ).fit(x, y - base)
     grown = [one.tree_ for one in model.estimators_]
-    return LifeTrees(joined(grown, [t.value[:, :, 0] for t in grown], np.array([base]), 1 / N_TREES))
+    return LifeTrees(
+        joined(grown, [t.value[:, :, 0] for t in grown], np.array([base]), 1 / N_TREES)
+    )
 
 
 def gradient_boosting(x: FloatArray, y: FloatArray) -> LifeTrees:

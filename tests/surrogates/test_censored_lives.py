@@ -41,7 +41,9 @@ def test_less_bias_than_dropping_and_truncating(make_cells, model):
         new = scattered(make_cells(60, seed=200 + seed), 50 + seed)
         dropped = [cell for cell in train if cell.cycle_life <= STOP]
         truncated = [cell.with_life(min(cell.cycle_life, STOP)) for cell in train]
-        rows.append([log_error(model, cells, new) for cells in (stopped(train), dropped, truncated)])
+        rows.append(
+            [log_error(model, cells, new) for cells in (stopped(train), dropped, truncated)]
+        )
     ours, dropped, truncated = np.mean(rows, axis=0)
     assert abs(ours[0]) < 0.06
     assert min(-dropped[0], -truncated[0]) > 0.07

@@ -47,9 +47,7 @@ def test_variance_model_gives_the_golden_figures(splits):
     assert [f[1] for f in found] == pytest.approx([14.1, 14.8, 13.2], abs=0.1)
 
 
-@pytest.mark.parametrize(
-    ("model", "train", "test"), [("plsr", 58.7, 100.2), ("pcr", 80.0, 97.0)]
-)
+@pytest.mark.parametrize(("model", "train", "test"), [("plsr", 58.7, 100.2), ("pcr", 80.0, 97.0)])
 def test_published_models_give_the_golden_figures(splits, model, train, test):
     fitted = CycleLifeModel(at_cycle=100, model=model).fit(splits[0])
     found = [rmse(fitted.predict(splits[k]).mean, lives(splits[k])) for k in (0, 2)]
@@ -115,7 +113,8 @@ def test_elastic_net_beats_the_variance_model(splits):
 
 
 @pytest.mark.parametrize(
-    ("model", "horizon"), [(m, h) for m in ("variance", "elastic_net", "default") for h in (100, 50)]
+    ("model", "horizon"),
+    [(m, h) for m in ("variance", "elastic_net", "default") for h in (100, 50)],
 )
 def test_intervals_cover_the_other_split(splits, model, horizon):
     train, test, _ = splits
@@ -134,9 +133,7 @@ def test_sd_fits_the_interval(splits):
 
 
 # At cycle 20 the made noise of 0.1 % is as large as the fade; the mean life alone errs by 40 %.
-@pytest.mark.parametrize(
-    ("horizon", "limit"), [(20, 30), (50, 8), (100, 5), (140, 4)]
-)
+@pytest.mark.parametrize(("horizon", "limit"), [(20, 30), (50, 8), (100, 5), (140, 4)])
 def test_made_cells_are_predicted_at_any_horizon(make_cells, horizon, limit):
     train, new = make_cells(30, seed=2, last_cycle=140), make_cells(40, seed=3, last_cycle=140)
     predicted = CycleLifeModel(horizon).fit(train).predict(new)

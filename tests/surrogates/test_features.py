@@ -125,7 +125,9 @@ def test_optional_features_want_their_record():
 
 @settings(max_examples=40)
 @given(
-    kinds=st.lists(st.sampled_from(("daily", "from 1", "sparse", "coarse")), min_size=1, max_size=6),
+    kinds=st.lists(
+        st.sampled_from(("daily", "from 1", "sparse", "coarse")), min_size=1, max_size=6
+    ),
     seed=st.integers(0, 2**16),
     horizon=st.sampled_from((5, 11, 12, 50, 100)),
     n_averaged=st.sampled_from((1, 5)),
