@@ -225,7 +225,7 @@ def classes(data: Data) -> None:
     cells = data.train + data.test
     print(f"\nLonger than {LONG} cycles? test1 of train, and {N_SPLITS} re-splits:\n")
     print(
-        "| cycles | model | test1 wrong | re-splits wrong | Brier | true where 0-20-40-60-80-100 % |"
+        "| cycles | model | test1 wrong | re-splits wrong | Brier | true at 0-20-40-60-80-100 % |"
     )
     print("|---|---|---|---|---|---|")
     for at_cycle in (100, 50, 20, 5):
