@@ -89,6 +89,10 @@ class GaussianProcess:
             weights=hyper.variance * weights,
         )
 
+    def fits(self, n_features: int) -> bool:
+        """Whether it is one of so many features."""
+        return len(self.centre) == n_features
+
     def predict(self, x: FloatArray) -> FloatArray:
         """``n_points`` for ``x`` (``n_points x p``); a value depends on its own row, to the bit."""
         z = (x - self.centre) / self.scale

@@ -72,6 +72,7 @@ class UnguardedLinear:
 class Curve(Protocol):
     """One model of any kind: GaussianProcess, LifeTrees."""
 
+    def fits(self, n_features: int) -> bool: ...
     def predict(self, x: FloatArray) -> FloatArray: ...
     def state(self) -> dict[str, Any]: ...
 
@@ -99,6 +100,8 @@ class GuardedCurves:
             or self.highest.shape != self.lowest.shape
         ):
             raise ValueError("every model needs a range for each of its features")
+        if n == 0 or not all(curve.fits(self.lowest.shape[1]) for curve in self.curves):
+            raise ValueError("the models and their ranges have different features")
         ranges = ((self.lowest, self.highest), (self.floor, self.ceiling))
         if not all((low <= high).all() for low, high in ranges):  # so none of them is NaN
             raise ValueError("a range ends before it begins")
@@ -152,10 +155,7 @@ class GuardedCurves:
     def from_state(cls, state: Mapping[str, Any]) -> GuardedCurves:
         load = _CURVES[state["type"]].from_state
         arrays = {name: np.array(state[name], dtype=np.float64) for name in _RANGES}
-        models = cls(curves=tuple(load(one) for one in state["curves"]), **arrays)
-        for curve in models.curves:
-            curve.predict(models.lowest[:1])  # raises where the features are not as many
-        return models
+        return cls(curves=tuple(load(one) for one in state["curves"]), **arrays)
 
 
 @dataclass(frozen=True, eq=False)

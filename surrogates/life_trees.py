@@ -54,6 +54,10 @@ class LifeTrees:
         if self.trees.value.shape[1] != 1 or len(self.trees.base) != 1 or not len(self.trees.roots):
             raise ValueError("these are no trees of one target")
 
+    def fits(self, n_features: int) -> bool:
+        """Whether the trees ask for no more than so many features."""
+        return bool(((self.trees.feature >= 0) & (self.trees.feature < n_features)).all())
+
     def predict(self, x: FloatArray) -> FloatArray:
         """``n_points`` for ``x`` (``n_points x n_features``)."""
         if self.weights is None:

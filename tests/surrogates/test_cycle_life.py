@@ -1,5 +1,6 @@
 """Early prediction: golden figures on recorded cells, laws on made ones."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -224,6 +225,25 @@ def test_damaged_json_is_refused(fitted):
     ):
         with pytest.raises(ValueError, match=r"."):
             CycleLifeModel.from_json(text)
+
+
+JUNK = st.sampled_from((None, "x", [], {}, [1.0], True, -1, 0, 7, 1e308, float("nan"), 10**400))
+
+
+@settings(max_examples=15)
+@given(data=st.data(), junk=JUNK)
+def test_any_damage_is_a_value_error_or_harmless(fitted, data, junk):
+    document = json.loads(fitted.to_json())
+    part = document["fitted"]
+    while True:
+        keys = sorted(part) if isinstance(part, dict) else range(len(part))
+        key = data.draw(st.sampled_from(keys))
+        if not part[key] or not isinstance(part[key], dict | list) or data.draw(st.booleans()):
+            break
+        part = part[key]
+    part[key] = junk
+    with contextlib.suppress(ValueError):
+        CycleLifeModel.from_json(json.dumps(document))
 
 
 def test_intervals_nest_and_hold_the_mean(fitted, make_cells):

@@ -105,7 +105,7 @@ def test_damaged_models_are_refused(process):
         damaged(gp, weights=[1.0]),
         damaged(gp, extra=1),
         damaged(trees, trees=nodes | {"left": nodes["roots"] * len(nodes["left"])}),
-        damaged(trees, trees=nodes | {"feature": [7] * len(nodes["feature"])}),
+        damaged(trees, trees=nodes | {"feature": [0] * (len(nodes["feature"]) - 1) + [7]}),
         damaged(trees, trees=nodes | {"roots": []}),
         damaged(trees, weights=[1.0]),
     ):
