@@ -175,9 +175,11 @@ class InstrumentSpec(Table):
 
 
 class CheckSpec(InstrumentSpec):
-    """What measures the final recommendation again; beyond `tolerance` (relative) it is flagged."""
+    """What measures the final recommendation again; beyond `tolerance` (relative) it is flagged.
+    `most` settings of a front are measured, those that span it best; all of them by default."""
 
     tolerance: Amount = 0.02
+    most: Count | None = None
 
 
 class RecommendSpec(Table):

@@ -12,6 +12,7 @@ from campaigns.records import Prediction, Proposal, Purpose, Recommendation, Set
 from loop.confirming import best_repeated
 from loop.correcting import Correction, standing_predictions
 from loop.events import Proposed, ProposedTrial, Recommended, Revised
+from loop.front_check import to_check
 from loop.history import History, Key
 from loop.optimizers.base import Exhausted, NothingToRecommend, Optimizer
 from loop.state import CampaignState
@@ -85,7 +86,7 @@ def check(
     campaign: Campaign, history: History, winner: Recommendation, checked: Collection[Key]
 ) -> Proposed:
     """The recommended setting, and the front's, on the instrument that checks them; each once."""
-    settings = {history.key(s): s for s in (winner.parameters, *(s for s, _ in winner.front))}
+    settings = {history.key(setting): setting for setting in to_check(campaign, winner)}
     proposals = [
         Proposal(setting, CHECK, fidelity=CHECK)
         for key, setting in settings.items()

@@ -15,7 +15,7 @@ from loop.restoring import restore
 from loop.stages import Stages, fits
 from loop.state import CampaignState
 from loop.stopping import Outlook
-from loop.stored_cells import cell_of, cells_of, exact_life
+from loop.stored_cells import cell_of, cells_of
 from surrogates.registry import target
 
 if TYPE_CHECKING:
@@ -75,14 +75,16 @@ class EarlyPredictor:
         return cells, (), digest_of(cells)
 
     def _learnable(self, campaign_id: str, trials: Iterable[Trial]) -> list[Cell]:
-        """Cells of measured trials; those that died before `at_cycle` or have gaps are left out."""
-        lived = [trial for trial in trials if exact_life(trial, self._metric) is not None]
-        cells = cells_of(self._store, campaign_id, lived, self._metric, self.checkpoints[-1])
-        return [cell for cell in cells if self._fits(cell)]
+        """Cells of trials with a life or a bound of it; those that died before the first checkpoint
+        or have gaps are left out."""
+        cells = cells_of(self._store, campaign_id, trials, self._metric, self.checkpoints[-1])
+        return [cell for cell in cells if cell.cycle_life is not None and self._fits(cell)]
 
     def _fits(self, cell: Cell) -> bool:
         """Whether a cell can teach what is to be predicted first."""
-        return fits(self._model(self.checkpoints[0]), cell)
+        model = self._model(self.checkpoints[0])
+        understood = not cell.censored or getattr(model, "learns_from_bounds", False)
+        return understood and fits(model, cell)
 
     def fit(self, cells: Sequence[Cell]) -> tuple[str, bytes]:
         """The digest and the canonical text of a model fitted to the cells.
@@ -192,8 +194,11 @@ def digest_of(cells: Sequence[Cell]) -> str:
     """SHA-256 over the data of cells, in order."""
     total = hashlib.sha256()
     for cell in cells:
-        total.update(f"{cell.id}:{cell.cycle_life!r}:{cell.q.shape}".encode())
+        bound = ":at least" if cell.censored else ""
+        total.update(f"{cell.id}:{cell.cycle_life!r}:{cell.q.shape}{bound}".encode())
         total.update(cell.q.tobytes())
+        for name, values in sorted(cell.scalars.items()):
+            total.update(name.encode() + values.tobytes())
     return total.hexdigest()
 
 

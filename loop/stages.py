@@ -94,7 +94,7 @@ def fits(model: Any, cell: Cell) -> bool:
 
 def _log_sd(cells: Sequence[Cell]) -> float:
     """Standard deviation of the natural log of the known lives."""
-    logs = [math.log(cell.cycle_life) for cell in cells if cell.cycle_life is not None]
+    logs = [math.log(cell.exact_life) for cell in cells if cell.exact_life is not None]
     if len(logs) < 2:
         return 0.0
     mean = math.fsum(logs) / len(logs)

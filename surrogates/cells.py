@@ -92,6 +92,18 @@ class Cell:
         """Discharge capacity at the lowest voltage, Ah, one value a cycle."""
         return np.ascontiguousarray(self.q[-1])
 
+    def with_life(self, cycle_life: float | None, *, censored: bool = False) -> Cell:
+        """The same cell with another life, or with a bound of it. Raises ValueError."""
+        return Cell(
+            self.id,
+            cycle_life,
+            self._as_recorded(len(self.cycles)),
+            self.voltage,
+            self.cycles,
+            censored=censored,
+            scalars=self.scalars,
+        )
+
     def until(self, cycle: int) -> Cell:
         """The cell as it was known after ``cycle``: later curves neither kept nor used in repairs.
 
@@ -106,21 +118,25 @@ class Cell:
         kept = int(np.searchsorted(self.cycles, cycle, side="right"))
         if kept == len(self.cycles):
             return self
-        curves = self.q[:, :kept]
-        known = [repair for repair in self.repairs if repair.cycle <= cycle]
-        if known:
-            curves = curves.copy()
-            columns = np.searchsorted(self.cycles, [repair.cycle for repair in known])
-            curves[:, columns] = np.column_stack([repair.recorded for repair in known])
         return Cell(
             self.id,
             self.cycle_life,
-            curves,
+            self._as_recorded(kept),
             self.voltage,
             self.cycles[:kept],
             censored=self.censored,
             scalars={name: values[:kept] for name, values in self.scalars.items()},
         )
+
+    def _as_recorded(self, n_cycles: int) -> FloatArray:
+        """The first curves, those that were repaired as they came."""
+        curves = self.q[:, :n_cycles]
+        columns = np.searchsorted(self.cycles[:n_cycles], [r.cycle for r in self.repairs])
+        known = [(j, r) for j, r in zip(columns, self.repairs, strict=True) if j < n_cycles]
+        if known:
+            curves = curves.copy()
+            curves[:, [j for j, _ in known]] = np.column_stack([r.recorded for _, r in known])
+        return curves
 
 
 def _checked_life(cycle_life: float | None) -> float | None:

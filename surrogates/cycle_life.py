@@ -7,48 +7,27 @@ import itertools
 import json
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surrogates.cells import Cell
-from surrogates.conformal import check_level, jackknife_plus, predictive_sd
-from surrogates.elastic_net import ElasticNet
-from surrogates.features import FEATURES, SHORTEST_HORIZON_CYCLES, Window, feature_table
+from surrogates.conformal import check_level, jackknife_plus, predictive_sd, probability_above
+from surrogates.features import SHORTEST_HORIZON_CYCLES, Window, check_features, feature_table
 from surrogates.fitted_life import FittedLife, VoltageGrid
-from surrogates.guarded_linear import GuardedLinear, Solver
+from surrogates.learning import Lives, learn
+from surrogates.life_formats import FORMAT, upcast
+from surrogates.life_kinds import KINDS, ModelKind
 from surrogates.recorded_cells import read_cells
 
-__all__ = ["Cell", "CycleLifeModel", "LifePrediction", "read_cells"]
+__all__ = ["KINDS", "Cell", "CycleLifeModel", "LifePrediction", "read_cells"]
 
 FloatArray = NDArray[np.float64]
 
-FORMAT = "leyden.cycle_life.1"
 FEWEST_TRAINING_CELLS = 8
-
-
-@dataclass(frozen=True)
-class ModelKind:
-    """A way to predict: which features, how many curves to average, how to fit."""
-
-    features: tuple[str, ...]
-    n_averaged: int
-    choose: Callable[[FloatArray, FloatArray], Solver]
-
-
-def _least_squares(z: FloatArray, y: FloatArray) -> FloatArray:
-    """Ordinary least squares on one standardised feature."""
-    return np.asarray((z[:, :1] * y[:, None]).sum(axis=0) / (z[:, :1] ** 2).sum(axis=0))
-
-
-KINDS: dict[str, ModelKind] = {
-    # Severson et al. (2019), "variance model": single curves, as published.
-    "variance": ModelKind(("log_var_dq",), 1, lambda x, y: _least_squares),
-    # Averaging five neighbouring curves is worth more than waiting longer.
-    "elastic_net": ModelKind(tuple(FEATURES), 5, ElasticNet.choose),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,59 +59,67 @@ class LifePrediction:
 class CycleLifeModel:
     """Predicts log10 cycle life from the change of Q(V) in the first ``at_cycle`` cycles.
 
-    ``model`` is ``variance`` (one feature, least squares) or ``elastic_net`` (ten features);
-    ``level`` is the level of the intervals, by jackknife+ in log space. No random number is used:
-    the same cells in any order give the same model. A prediction depends on its own cell alone,
-    bit for bit, and on no cycle after ``at_cycle``.
+    ``model`` is one of `KINDS`; ``level`` is the level of the intervals, by jackknife+ or CV+ in
+    log space. ``features`` names other features than the model's own (`features.FEATURES`), for
+    instance some that need temperature or resistance. The same cells in any order give the same
+    model. A prediction depends on its own cell alone, bit for bit, and on no cycle after
+    ``at_cycle``.
 
-    Raises ValueError for an unknown model, a level outside 0 to 1 or a horizon that is not a whole
-    number from 12.
+    Raises ValueError for an unknown model or feature, a level outside 0 to 1 or a horizon that is
+    not a whole number from 5.
     """
 
-    def __init__(self, at_cycle: int = 100, model: str = "elastic_net", level: float = 0.9) -> None:
+    learns_from_bounds: ClassVar[bool] = True  # a censored cell's life is no life to it
+
+    def __init__(
+        self,
+        at_cycle: int = 100,
+        model: str = "default",
+        level: float = 0.9,
+        features: Sequence[str] | None = None,
+    ) -> None:
         if model not in KINDS:
             raise ValueError(f"unknown model {model!r}: there are {', '.join(KINDS)}")
         self.at_cycle = _checked_horizon(at_cycle)
         self.model = model
         self.level = check_level(level)
+        self.features = None if features is None else tuple(features)
+        check_features(self._features)
         self._fitted: FittedLife | None = None
 
     def __repr__(self) -> str:
-        return f"CycleLifeModel(at_cycle={self.at_cycle}, model={self.model!r}, level={self.level})"
+        given = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
+        return f"CycleLifeModel({given})"
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The arguments that make an equal, unfitted model."""
+        return {
+            "at_cycle": self.at_cycle,
+            "model": self.model,
+            "level": self.level,
+            "features": self.features,
+        }
 
     def fit(self, cells: Sequence[Cell]) -> CycleLifeModel:
-        """Fit on the cells whose life is known (the others are left aside); returns itself.
+        """Fit on the cells whose life is known, or a bound of it; returns itself.
 
-        One model is fitted on all of them and one without each: the latter make the intervals.
-        The penalties of the elastic net are chosen once, on all training cells. Raises ValueError
-        for fewer than 8 such cells, repeated ids, unequal voltage grids, or a cell without curves
-        up to ``at_cycle``.
+        The others are left aside. One model is fitted on all of them, and models without one cell
+        each or without a tenth of them: the latter make the intervals. Penalties are chosen once,
+        on all training cells. Cells that were taken off alive (``censored``) are learnt from
+        through a censored regression (`censoring.Completion`). Raises ValueError for fewer than
+        8 cells of known life, repeated ids, unequal voltage grids, or a cell without curves up to
+        ``at_cycle``.
         """
         training = _training_cells(cells)
         grid = VoltageGrid.of(training[0])
         _check_grids(training, grid)
-        kind = KINDS[self.model]
-        x = feature_table(training, kind.features, self._window)
-        y = np.array([math.log10(cell.cycle_life) for cell in training if cell.cycle_life])
-        solve = kind.choose(x, y)
-        others = ~np.eye(len(y), dtype=bool)
-        left_out = GuardedLinear.stack(
-            [GuardedLinear.fit(x[kept], y[kept], solve) for kept in others]
-        )
-        self._fitted = FittedLife(
-            training_ids=tuple(cell.id for cell in training),
-            features=kind.features,
-            grid=grid,
-            penalties=solve if isinstance(solve, ElasticNet) else None,
-            full=GuardedLinear.fit(x, y, solve),
-            left_out=left_out,
-            residuals=np.abs(y - np.diagonal(left_out.predict(x))),
-        )
+        x = feature_table(training, self._features, self._window)
+        self._fitted = learn(Lives.of(training, self.at_cycle), x, self._kind, self._features, grid)
         return self
 
     def check(self, cell: Cell) -> None:
         """Raises ValueError where the model could not learn from a cell: no curves, or gaps."""
-        feature_table([cell], KINDS[self.model].features, self._window)
+        feature_table([cell], self._features, self._window)
 
     def predict(self, cells: Sequence[Cell], level: float | None = None) -> LifePrediction:
         """Predicted lives of ``cells``, with intervals at ``level`` (default: the model's own).
@@ -145,7 +132,7 @@ class CycleLifeModel:
         _check_grids(cells, fitted.grid)
         x = feature_table(cells, fitted.features, self._window)
         center = fitted.full.predict(x)[0]
-        left_out = fitted.left_out.predict(x)
+        left_out = fitted.without(x)
         lower, upper = jackknife_plus(center, left_out, fitted.residuals, level)
         mean = _cycles(center)
         log_sd = math.log(10.0) * predictive_sd(center, left_out, fitted.residuals)
@@ -161,6 +148,20 @@ class CycleLifeModel:
             at_cycle=self.at_cycle,
         )
 
+    def probability_longer(self, cells: Sequence[Cell], than: float = 550.0) -> FloatArray:
+        """Probability that each of ``cells`` lives longer than ``than`` cycles, ``n_cells``.
+
+        550 cycles separate the short-lived from the long-lived cells of Severson et al. (2019).
+        From the predictive distribution of the intervals. Raises ValueError as `predict`, and
+        unless ``than`` is positive.
+        """
+        if not (math.isfinite(than) and than > 0.0):
+            raise ValueError(f"the life to outlast is {than!r} cycles, it must be positive")
+        fitted = self.fitted
+        _check_grids(cells, fitted.grid)
+        x = feature_table(cells, fitted.features, self._window)
+        return probability_above(fitted.without(x), fitted.residuals, math.log10(than))
+
     @property
     def fitted(self) -> FittedLife:
         """What was learnt; raises ValueError before `fit`."""
@@ -170,7 +171,10 @@ class CycleLifeModel:
 
     @property
     def cross_validated_log_sd(self) -> float:
-        """Root mean square leave-one-out error of the natural log of life."""
+        """Root mean square cross-validated error of the natural log of life.
+
+        Each cell of known life is predicted by a model that has not seen it.
+        """
         return math.log(10.0) * math.sqrt(float((self.fitted.residuals**2).mean()))
 
     def to_json(self) -> str:
@@ -180,6 +184,7 @@ class CycleLifeModel:
             "at_cycle": self.at_cycle,
             "model": self.model,
             "level": self.level,
+            "features": None if self.features is None else list(self.features),
             "fitted": self.fitted.state(),
         }
         return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -189,17 +194,24 @@ class CycleLifeModel:
         """Inverse of `to_json`; predictions are bit-identical. Raises ValueError if it is none."""
         try:
             document = json.loads(text)
+            document = upcast(document) if isinstance(document, dict) else document
         except json.JSONDecodeError as error:
             raise ValueError(f"a cycle-life model is JSON text: {error}") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"a cycle-life model is damaged: {error}") from error
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise ValueError(f"this is no cycle-life model of format {FORMAT!r}")
-        if set(document) != {"format", "at_cycle", "model", "level", "fitted"}:
+        if set(document) != {"format", "at_cycle", "model", "level", "features", "fitted"}:
             raise ValueError(f"a cycle-life model has other fields than {sorted(document)}")
         if not isinstance(document["model"], str) or not isinstance(document["level"], float):
             raise ValueError("the model's kind must be a text and its level a number")
-        model = cls(document["at_cycle"], document["model"], document["level"])
+        if not isinstance(document["features"], list | None):
+            raise ValueError("the model's features must be a list of names, or null")
+        model = cls(
+            document["at_cycle"], document["model"], document["level"], document["features"]
+        )
         model._fitted = FittedLife.from_state(document["fitted"])
-        if model._fitted.features != KINDS[model.model].features:
+        if model._fitted.features != model._features:
             raise ValueError(f"the features are not those of the model {model.model!r}")
         return model
 
@@ -209,8 +221,16 @@ class CycleLifeModel:
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     @property
+    def _kind(self) -> ModelKind:
+        return KINDS[self.model]
+
+    @property
+    def _features(self) -> tuple[str, ...]:
+        return self._kind.features if self.features is None else self.features
+
+    @property
     def _window(self) -> Window:
-        return Window(self.at_cycle, KINDS[self.model].n_averaged)
+        return Window(self.at_cycle, self._kind.n_averaged)
 
 
 def _checked_horizon(at_cycle: int) -> int:
@@ -224,11 +244,12 @@ def _checked_horizon(at_cycle: int) -> int:
 
 
 def _training_cells(cells: Sequence[Cell]) -> list[Cell]:
-    """Cells with a life, in order of their ids."""
+    """Cells with a life or a bound of it, in order of their ids."""
     training = sorted((c for c in cells if c.cycle_life is not None), key=lambda cell: cell.id)
-    if len(training) < FEWEST_TRAINING_CELLS:
+    known = sum(cell.exact_life is not None for cell in training)
+    if known < FEWEST_TRAINING_CELLS:
         raise ValueError(
-            f"{len(training)} of {len(cells)} cells have a known life, "
+            f"{known} of {len(cells)} cells have a known life, "
             f"at least {FEWEST_TRAINING_CELLS} are needed to fit"
         )
     for one, other in itertools.pairwise(training):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from surrogates.folds import folds_by_order
 from surrogates.guarded_linear import GuardedLinear
 
 FloatArray = NDArray[np.float64]
@@ -40,11 +41,9 @@ class ElasticNet:
         Folds hold every ``N_FOLDS``-th point in order of ``y``, so each has the whole range of
         lives and no random number is needed.
         """
-        k = min(N_FOLDS, len(y))
-        fold = np.empty(len(y), dtype=np.int64)
-        fold[np.argsort(y, kind="stable")] = np.arange(len(y)) % k
+        fold = folds_by_order(y, N_FOLDS)
         errors = np.zeros((len(L1_RATIOS), len(ALPHAS)))
-        for f in range(k):
+        for f in range(int(fold.max()) + 1):
             kept = fold != f
             for i, l1_ratio in enumerate(L1_RATIOS):
                 models = _fit_path(x[kept], y[kept], l1_ratio)

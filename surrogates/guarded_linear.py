@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,35 +88,56 @@ class GuardedLinear:
         }
         return GuardedLinear(**{**arrays, "coefficients": coefficients})
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``n_models`` and ``n_features``."""
+        n_models, n_features = self.coefficients.shape
+        return n_models, n_features
+
     def predict(self, x: FloatArray) -> FloatArray:
         """``n_models x n_points`` for ``x`` (``n_points x n_features``)."""
-        return np.clip(self._unguarded(x), self.floor[:, None], self.ceiling[:, None])
+        return np.clip(self._guarded(x), self.floor[:, None], self.ceiling[:, None])
 
     def outside(self, x: FloatArray) -> NDArray[np.bool_]:
         """``n_models x n_points``: whether a guard changes the prediction of a point."""
         beyond = (x[None] < self.lowest[:, None]) | (x[None] > self.highest[:, None])
-        y = self._unguarded(x)
+        y = self._guarded(x)
         clipped = (y < self.floor[:, None]) | (y > self.ceiling[:, None])
         return np.asarray(beyond.any(axis=2) | clipped)
 
-    def _unguarded(self, x: FloatArray) -> FloatArray:
+    def unclipped(self, x: FloatArray) -> FloatArray:
+        """Predictions without any guard, ``n_models x n_points``: a line has no end."""
+        return self._sum(
+            [np.repeat(x[None, :, j], len(self.intercept), 0) for j in range(x.shape[1])]
+        )
+
+    def _guarded(self, x: FloatArray) -> FloatArray:
+        """With the features clipped, the prediction not."""
+        return self._sum(
+            [
+                np.clip(x[None, :, j], self.lowest[:, j, None], self.highest[:, j, None])
+                for j in range(x.shape[1])
+            ]
+        )
+
+    def _sum(self, columns: Sequence[FloatArray]) -> FloatArray:
         # Element by element, feature by feature: a matrix product rounds differently for another
         # number of points, and a cell must get the same prediction alone as among others.
-        total = np.repeat(self.intercept[:, None], len(x), axis=1)
-        for j in range(x.shape[1]):
-            clipped = np.clip(x[None, :, j], self.lowest[:, j, None], self.highest[:, j, None])
-            standard = (clipped - self.centre[:, j, None]) / self.scale[:, j, None]
+        total = np.repeat(self.intercept[:, None], columns[0].shape[1], axis=1)
+        for j, column in enumerate(columns):
+            standard = (column - self.centre[:, j, None]) / self.scale[:, j, None]
             total += self.coefficients[:, j, None] * standard
         return total
 
-    def state(self) -> dict[str, list[object]]:
+    def state(self) -> dict[str, Any]:
         """Plain lists, exact when written by ``repr``."""
-        return {item.name: getattr(self, item.name).tolist() for item in fields(self)}
+        lists = {item.name: getattr(self, item.name).tolist() for item in fields(self)}
+        return {"type": "linear", **lists}
 
     @classmethod
     def from_state(cls, state: Mapping[str, object]) -> GuardedLinear:
         """Inverse of `state`; raises ValueError if anything is missing or misshapen."""
         names = {item.name for item in fields(cls)}
-        if set(state) != names:
+        if set(state) != {"type", *names}:
             raise ValueError(f"a linear model has the fields {sorted(names)}, not {sorted(state)}")
         return cls(**{name: np.array(state[name], dtype=np.float64) for name in names})

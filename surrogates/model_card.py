@@ -150,7 +150,7 @@ def cross_validated(model: CycleLifeModel, cells: Sequence[Cell]) -> Scores | No
     if len(known(cells)) * (FOLDS - 1) < FEWEST_TRAINING_CELLS * FOLDS:
         return None
     for rest, held in folds(cells):
-        like = CycleLifeModel(model.at_cycle, model.model, model.level).fit(rest)
+        like = CycleLifeModel(**model.get_params()).fit(rest)
         parts.append(answered(like, held, levels))
     return scored(joined(parts))
 

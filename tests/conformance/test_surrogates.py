@@ -35,7 +35,7 @@ def model_class(request):
     return target(request.param)
 
 
-@pytest.mark.parametrize("model", ["variance", "elastic_net"])
+@pytest.mark.parametrize("model", ["variance", "elastic_net", "gradient_boosting", "default"])
 def test_it_learns_and_its_interval_holds_the_life(model_class, model):
     fitted = model_class(at_cycle=100, model=model, level=0.9).fit(cells(40, 1))
     fresh = cells(40, 2)
@@ -66,12 +66,14 @@ def test_the_text_of_a_model_is_the_model(model_class):
     assert again.predict(fresh).mean.tolist() == fitted.predict(fresh).mean.tolist()
 
 
-def test_the_same_cells_give_the_same_text_in_another_process(model_class):
+@pytest.mark.parametrize("model", ["elastic_net", "default"])
+def test_the_same_cells_give_the_same_text_in_another_process(model_class, model):
     code = (
         "from tests.conformance.test_surrogates import cells;"
         f"from {model_class.__module__} import {model_class.__name__} as M;"
         "import hashlib;"
-        "print(hashlib.sha256(M().fit(cells(15, 4)).to_json().encode()).hexdigest())"
+        f"text = M(model={model!r}).fit(cells(15, 4)).to_json();"
+        "print(hashlib.sha256(text.encode()).hexdigest())"
     )
     texts = {
         subprocess.run(

@@ -165,3 +165,34 @@ def test_scalars_and_censoring_are_kept_when_cut():
 def test_until_refuses_a_cycle_never_reached():
     with pytest.raises(ValueError, match="cell c7: there is no curve at cycle 101"):
         build(fading()).until(101)
+
+
+def test_a_bound_is_no_life():
+    cell = Cell("c7", 400, fading(), VOLTAGE_V, CYCLES, censored=True)
+    assert (cell.cycle_life, cell.exact_life, cell.censored) == (400.0, None, True)
+    assert build(fading()).exact_life == 800.0
+    assert cell.until(50).censored
+    assert cell.with_life(900).exact_life == 900.0
+    with pytest.raises(ValueError, match="cell c7: its life is said to be a bound"):
+        Cell("c7", None, fading(), VOLTAGE_V, CYCLES, censored=True)
+
+
+def test_scalars_follow_the_cycles():
+    scalars = {"resistance_ohm": 0.02 + 1e-5 * CYCLES}
+    cell = Cell("c7", 800, fading(), VOLTAGE_V, CYCLES, scalars=scalars)
+    assert np.array_equal(cell.until(40).scalars["resistance_ohm"], scalars["resistance_ohm"][:39])
+    with pytest.raises(ValueError, match="read-only"):
+        cell.scalars["resistance_ohm"][0] = 1.0
+    with pytest.raises(TypeError):
+        cell.scalars["more"] = CYCLES
+    with pytest.raises(ValueError, match=r"cell c7: resistance_ohm has shape \(3,\)"):
+        Cell("c7", 800, fading(), VOLTAGE_V, CYCLES, scalars={"resistance_ohm": [1, 2, 3]})
+
+
+def test_another_life_keeps_the_record_of_repairs():
+    q = fading()
+    q[:, 30] = np.nan
+    cell = build(q)
+    other = cell.with_life(500)
+    assert [r.cycle for r in other.repairs] == [r.cycle for r in cell.repairs] == [32]
+    assert np.array_equal(other.q, cell.q)

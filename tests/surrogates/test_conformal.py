@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t
 
-from surrogates.conformal import check_level, jackknife_plus, predictive_sd
+from surrogates.conformal import (
+    check_level,
+    jackknife_plus,
+    predictive_sd,
+    probability_above,
+)
 
 
 def linear_trial(rng: np.random.Generator, n: int, n_new: int, heavy: bool):
@@ -93,3 +98,30 @@ def test_impossible_levels_are_refused(level):
 def test_misshapen_input_is_refused():
     with pytest.raises(ValueError, match="left_out has shape"):
         jackknife_plus(np.zeros(2), np.zeros((5, 3)), np.zeros(5), 0.9)
+
+
+@given(sample=samples, thresholds=st.tuples(st.floats(-8, 8), st.floats(-8, 8)))
+def test_probability_falls_with_the_threshold_and_is_never_certain(sample, thresholds):
+    left_out, residuals = np.array(sample[0])[:, None], np.array(sample[1])
+    low, high = (float(probability_above(left_out, residuals, t)[0]) for t in sorted(thresholds))
+    assert 0.0 < high <= low < 1.0
+
+
+def test_probability_belongs_to_the_interval():
+    left_out, residuals = np.zeros((99, 1)), np.arange(1.0, 100.0)
+    lower, upper = jackknife_plus(np.zeros(1), left_out, residuals, 0.8)
+    assert probability_above(left_out, residuals, float(upper[0])) == pytest.approx(0.1, abs=0.01)
+    assert probability_above(left_out, residuals, float(lower[0])) == pytest.approx(0.9, abs=0.01)
+
+
+def test_probability_is_calibrated_on_linear_data():
+    rng = np.random.default_rng(3)
+    said, true = [], []
+    for _ in range(80):
+        _, left_out, residuals, truth = linear_trial(rng, 24, 20, heavy=False)
+        said.append(probability_above(left_out, residuals, 1.0))
+        true.append(truth > 1.0)
+    p, happened = np.concatenate(said), np.concatenate(true)
+    for low, high in ((0.0, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 1.0)):
+        inside = (p >= low) & (p < high)
+        assert p[inside].mean() == pytest.approx(happened[inside].mean(), abs=0.08)

@@ -104,7 +104,7 @@ def test_cross_validation_and_fitted_models_are_examined_alike(make_cells):
 
 def test_a_feature_that_does_not_count_has_no_importance(make_cells):
     cells, fresh = make_cells(40, 7), make_cells(20, 8)
-    model = CycleLifeModel().fit(cells)
+    model = CycleLifeModel(model="elastic_net").fit(cells)
     found = {one.name: one for one in importance([model], [fresh])}
     weights = dict(zip(model.fitted.features, model.fitted.full.coefficients[0], strict=True))
     assert set(found) == set(weights)
