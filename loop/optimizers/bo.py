@@ -28,14 +28,16 @@ class BayesianOptimizer:
 
     Space-filling settings come first, until every objective has `initial` outcomes. Then a batch
     is put together one setting at a time, each knowing those pending and those before it. Where the
-    campaign has fidelities, each is measured by the one that teaches most for its cost.
+    campaign has fidelities, each is measured by the one that teaches most for its cost; without,
+    no unordered option is asked five times in a row where there are others (`bo_options`).
 
     Attributes:
         acquisition: "auto" is "log_nei" for one objective (Letham et al. 2019; Ament et al. 2023),
             "log_nehvi" for two to four (Daulton et al. 2021), "log_nparego" for more. "log_ei"
             takes the best posterior mean as the incumbent and suits measurements without noise.
         initial: outcomes to wait for before the model is trusted; default max(5, twice the number
-            of parameters).
+            of parameters), or max(5, their number) where options have no order: evenly spread
+            settings tell little of every option, those that the model asks tell more.
         noise: "observed" takes each outcome's sem, and infers the noise of metrics of which an
             outcome has none; "inferred" infers it always.
         pool: feasible settings drawn at random to start the search of the acquisition function.
@@ -102,7 +104,9 @@ class BayesianOptimizer:
 
     def outcomes_needed(self, campaign: Campaign) -> int:
         """How many outcomes of every objective the model waits for."""
-        return self.initial or max(5, 2 * len(campaign.space.parameters))
+        parameters = campaign.space.parameters
+        unordered = any(parameter.columns > 1 for parameter in parameters)
+        return self.initial or max(5, len(parameters) * (1 if unordered else 2))
 
     def _by_model(
         self, openings: Openings, n: int, rng: np.random.Generator
@@ -125,6 +129,7 @@ class BayesianOptimizer:
         from loop.optimizers.bo_data import encoded
         from loop.optimizers.bo_model import acquire
         from loop.optimizers.bo_openings import listing
+        from loop.optimizers.bo_options import habit, sought
         from loop.optimizers.bo_recommend import ranked
         from loop.optimizers.bo_search import Search, gradient_ascent, is_box, widened
 
@@ -137,17 +142,20 @@ class BayesianOptimizer:
             anchors = ranked(model, campaign, openings.history)[: self.starts]
             pool = widened(search, anchors, self.pool)
         expected = [trial.parameters for trial in openings.history.pending()]
+        asked = [trial.parameters for trial in openings.history.trials.values()]
         for _ in range(n):
             # anew for each: fresh samples, and for many objectives another scalarisation
             acquisition = acquire(model, self.acquisition, encoded(campaign, expected))
             function = acquisition.function
             ascend = gradient_ascent(campaign.space, function, self.iterations) if climbs else None
-            setting = search.best(pool, acquisition.score, ascend)
+            barred = habit(campaign.space, asked)
+            setting = sought(search, barred, pool, acquisition.score, ascend)
             if setting is None:
                 return
             openings.take(setting)
             yield setting, acquisition.name
             expected.append(setting)
+            asked.append(setting)
 
 
 def why_short(campaign: Campaign, found: int, n: int) -> str:

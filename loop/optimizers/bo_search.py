@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from loop.optimizers.bo_openings import Candidates
 from loop.optimizers.bo_start import drawn
 
 if TYPE_CHECKING:
-    from campaigns.records import Setting
+    from campaigns.records import Setting, Value
     from campaigns.space import Space
 
 CHILDREN = 24  # variations tried of one parent in one round
@@ -31,12 +31,14 @@ class Search:
         rng: where the draws come from.
         parents: settings refined in every round, and starts of the gradient ascent.
         rounds: rounds of variation, each with smaller steps than the one before.
+        barred: options of which a setting must not have all; see `bo_options`.
     """
 
     candidates: Candidates
     rng: np.random.Generator
     parents: int
     rounds: int
+    barred: Mapping[str, Value] = field(default_factory=dict)
 
     def best(
         self,
@@ -85,10 +87,13 @@ class Search:
         return self.candidates.usable(self.candidates.campaign.space.landed(x))
 
     def _ranked(self, settings: Sequence[Setting], score: Callable[[Array], Array]) -> _Ranked:
-        named = self.candidates.open(settings)
+        named = [one for one in self.candidates.open(settings) if not self._is_barred(one)]
         x = encoded(self.candidates.campaign, named)
         order = np.argsort(-score(x), kind="stable").tolist() if named else []
         return _Ranked([named[i] for i in order], x[order])
+
+    def _is_barred(self, setting: Setting) -> bool:
+        return bool(self.barred) and all(setting[n] == value for n, value in self.barred.items())
 
     def _reached(self, starts: Array, ends: Array) -> list[Setting]:
         """The settings at the ends, or as far towards them as can be gone from the starts."""

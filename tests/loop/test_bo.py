@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -34,6 +35,7 @@ from loop.history import History
 from loop.optimizers.base import Exhausted, NothingToRecommend
 from loop.optimizers.bo import BayesianOptimizer
 from loop.optimizers.bo_data import margins
+from loop.optimizers.bo_options import HABIT, exchanged, habit
 
 ROOT = Path(__file__).resolve().parents[2]
 Truth = Mapping[str, Callable[[Setting], float]]
@@ -305,6 +307,69 @@ def test_mixed_parameters() -> None:
     best = bench.recommend().parameters
     assert best["binder-type"] == "PVDF"
     assert abs(float(best["n"]) - 13) <= 4
+
+
+@pytest.mark.parametrize(
+    ("space", "needed"),
+    [
+        (PLANE, 5),
+        (PLANE + "".join(f"x{i} = {{ low = 0.0, high = 1.0 }}\n" for i in range(4)), 12),
+        (MIXED, 5),
+        (MIXED + "m = { low = 0, high = 9 }\nq = { low = 0, high = 9 }\n", 7),
+        (MIXED.replace('"none"] }', '"none"], ordered = true }'), 10),
+    ],
+)
+def test_unordered_options_halve_the_first_phase(space: str, needed: int) -> None:
+    asked = campaign(space)
+    assert BayesianOptimizer().outcomes_needed(asked) == needed
+    assert BayesianOptimizer(initial=9).outcomes_needed(asked) == 9
+    bench = Bench(asked, {"beta": lambda s: float(next(iter(s.values())))})
+    proposals = bench.run(QUICK, 1, needed - 1).ask(QUICK, 1)
+    bench.tell(needed)
+    proposals += bench.ask(QUICK, 1)
+    assert [p.meta["by"] for p in proposals] == ["spread", "log_nei"]
+
+
+BINDERS = """
+[space.parameters]
+x = { low = 0.0, high = 1.0 }
+binder = { choices = ["CMC", "PVDF", "none"] }
+"""
+
+
+def better_with_pvdf(setting: Setting) -> float:
+    """Two options share a slope; the third has a well that is deeper."""
+    x = float(setting["x"])
+    return -5.0 * math.exp(-10.0 * (x - 0.5) ** 2) if setting["binder"] == "PVDF" else -x
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_no_option_is_asked_five_times_in_a_row(n: int) -> None:
+    bench = Bench(campaign(BINDERS), {"beta": better_with_pvdf}, sem=0.0)
+    bench.run(QUICK, 18 // n, n)
+    asked = [str(trial.parameters["binder"]) for trial in bench.history.trials.values()]
+    runs = [len(list(group)) for _, group in itertools.groupby(asked[5:])]
+    assert max(runs) <= HABIT
+    assert bench.recommend().parameters["binder"] == "PVDF"
+
+
+def test_the_only_option_left_is_asked_on() -> None:
+    rule = "exclude = [\"binder != 'CMC'\"]\n"
+    one = campaign(BINDERS.replace("[space.parameters]", f"[space]\n{rule}[space.parameters]"))
+    bench = Bench(one, {"beta": better_with_pvdf}, sem=0.0).run(QUICK, 1, 6).run(QUICK, 3, 1)
+    checked(bench, bench.ask(QUICK, 2), 2)
+
+
+def test_habit_is_what_the_last_settings_share() -> None:
+    space = campaign(BINDERS).space
+    same = [space.complete({"x": x, "binder": "CMC"}) for x in (0.1, 0.2, 0.3, 0.4)]
+    other = space.complete({"x": 0.5, "binder": "none"})
+    assert habit(space, [other, *same]) == {"binder": "CMC"}
+    assert habit(space, same[1:]) == {}
+    assert habit(space, [*same, other]) == {}
+    assert habit(campaign(PLANE).space, [{"E modulus": 0.0, "lambda": 1.0}] * 4) == {}
+    found = [setting["binder"] for setting in exchanged(space, other)]
+    assert found == ["CMC", "PVDF"]
 
 
 def test_compositions_add_up_to_one() -> None:
