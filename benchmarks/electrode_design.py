@@ -4,8 +4,13 @@
     PYTHONPATH=. OMP_NUM_THREADS=1 python benchmarks/electrode_design.py --out FOLDER --jobs 2 \
         --surrogate p2d.surrogate --cost 30
 
+    PYTHONPATH=. OMP_NUM_THREADS=1 python benchmarks/electrode_design.py --out FOLDER \
+        --surrogate p2d.surrogate --checked 1000
+
 Every run is a whole campaign `electrode-design` in a store of its own in the folder; what is there
-already is resumed or read. The second command adds `bo` with the surrogate as a cheaper fidelity.
+already is resumed or read. The second command adds `bo` with the surrogate as a cheaper fidelity,
+the third `nsga2` on the surrogate alone, half of `--trials` settings of whose front are solved on
+the P2D model in the end: only these count.
 Hypervolumes are those of the P2D solves that give a tenth of their capacity and more, from 0 Wh/kg
 and 0 W/kg, in units of 1000 (Wh/kg)(W/kg).
 """
@@ -45,6 +50,7 @@ class Run:
     surrogate: str = ""
     share: float = 0.0
     cost: float = 0.0
+    checked: int = 0
 
     @property
     def url(self) -> str:
@@ -55,6 +61,15 @@ class Run:
         changes: dict[str, object] = {"seed": self.seed, "execution.kind": "inline"}
         if not self.surrogate:
             return {**changes, "optimizer.kind": self.name, "budget.trials": self.trials}
+        if self.checked:
+            return {
+                **changes,
+                "optimizer.kind": "nsga2",
+                "budget.trials": self.checked,
+                "instrument.kind": "p2d.surrogate",
+                "instrument.options.file": self.surrogate,
+                "recommend.check": {"kind": "p2d", "most": self.trials},
+            }
         fidelity = {
             "name": STAND_IN,
             "kind": "p2d.surrogate",
@@ -79,15 +94,17 @@ def finished(run: Run) -> tuple[Run, list[float], int]:
             engine.run()
         state = restore(store, known[0])
     stand_ins = sum(trial.fidelity == STAND_IN for trial in state.history.trials.values())
+    if run.checked:
+        return run, volumes(state, Purpose.CHECK), run.checked
     return run, volumes(state), stand_ins
 
 
-def volumes(state: CampaignState) -> list[float]:
-    """The hypervolume after each P2D solve of the search."""
+def volumes(state: CampaignState, purpose: Purpose = Purpose.SEARCH) -> list[float]:
+    """The hypervolume after each P2D solve of the search, or of the check behind it."""
     points: list[list[float]] = []
     found = []
     for trial in state.history.trials.values():
-        if trial.fidelity or trial.purpose is not Purpose.SEARCH:
+        if trial.purpose is not purpose or (trial.fidelity and purpose is Purpose.SEARCH):
             continue
         told = {metric: outcome.mean for metric, outcome in trial.outcomes.items()}
         if told.get(USED, 0.0) >= LEAST_USED:
@@ -101,8 +118,13 @@ def main() -> None:
     Path(given.out).mkdir(parents=True, exist_ok=True)
     kinds = given.only or ["bo", "nsga2", "sobol"]
     runs = [Run(kind, s, given.trials, given.out) for kind in kinds for s in range(given.seeds)]
-    if given.surrogate:
-        file = str(Path(given.surrogate).resolve())
+    file = str(Path(given.surrogate).resolve()) if given.surrogate else ""
+    if given.checked:
+        name, most = f"nsga2-surrogate-{given.checked}", given.trials // 2
+        runs += [
+            Run(name, s, most, given.out, file, checked=given.checked) for s in range(given.seeds)
+        ]
+    elif given.surrogate:
         name = f"bo-{given.share:g}-{given.cost:g}"
         runs = [
             Run(name, s, given.trials, given.out, file, given.share, given.cost)
@@ -162,6 +184,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--surrogate", default="", help="the file of a built surrogate")
     parser.add_argument("--share", type=float, default=0.25, help="cost of a stand-in trial")
     parser.add_argument("--cost", type=float, default=30.0, help="budget with the surrogate")
+    parser.add_argument("--checked", type=int, default=0, help="trials on the surrogate alone")
     parser.add_argument("--jobs", type=int, default=1)
     return parser.parse_args()
 
