@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from loop.store.sqlite import Database
 
-HEAD = "0007"  # the last revision in `migrations/versions`
+HEAD = "0008"  # the last revision in `migrations/versions`
 VERSION_TABLE = (  # word for word Alembic's own
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
     "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"

@@ -147,16 +147,17 @@ class Database:
         """The names of the columns of a table, in order."""
         return [row[1] for row in self.rows(f"PRAGMA table_info({table})")]
 
-    def flaws(self) -> list[tuple[str, str, str]]:
-        """What SQLite itself finds wrong: (table, where, what)."""
-        found = [
-            ("", "file", str(text))
-            for (text,) in self.rows("PRAGMA integrity_check")
-            if text != "ok"
+    def broken_pages(self) -> list[tuple[str, str, str]]:
+        """What SQLite finds wrong with the file: (table, where, what)."""
+        found = self.rows("PRAGMA integrity_check")
+        return [("", "file", str(text)) for (text,) in found if text != "ok"]
+
+    def dangling(self) -> list[tuple[str, str, str]]:
+        """Rows that refer to none: (table, where, what)."""
+        return [
+            (table, f"row {row}", f"refers to a row of {parent} that does not exist")
+            for table, row, parent, _ in self.rows("PRAGMA foreign_key_check")
         ]
-        for table, row, parent, _ in self.rows("PRAGMA foreign_key_check"):
-            found.append((table, f"row {row}", f"refers to a row of {parent} that does not exist"))
-        return found
 
     def backup(self, target: Path) -> None:
         """Copy everything into a new file while others go on writing.
