@@ -53,7 +53,7 @@ class Divergence:
 
     def __str__(self) -> str:
         if self.seq == 0:  # the store is not what was written: no decision was looked at
-            return f"{self.kind or 'store'}, {self.recorded}: {self.derived}"
+            return " ".join(f"{self.kind or 'store'}, {self.recorded}: {self.derived}".split())
         return f"event {self.seq} ({self.kind}): recorded {self.recorded}, derived {self.derived}"
 
 

@@ -53,7 +53,7 @@ def replay(
         verdict = audit.verify(opened, campaign_id, head, progress, refits)
     if as_json:
         emit_json(_told(verdict))
-    else:
+    elif verdict.ok or verdict.proposals:  # of a store that was changed nothing was derived
         emit(_sentence(verdict))
     for difference in verdict.differences:
         note(f"leyden: other versions: {difference}")

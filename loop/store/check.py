@@ -32,7 +32,7 @@ class Damage:
     what: str
 
     def __str__(self) -> str:
-        return f"{self.table or 'store'}, {self.where}: {self.what}"
+        return " ".join(f"{self.table or 'store'}, {self.where}: {self.what}".split())
 
 
 def check(database: Database, campaign: str | None = None) -> list[Damage]:
@@ -173,6 +173,8 @@ def _document(database: Database, campaign: str, first: Event) -> Iterator[Damag
         "WHERE campaign = :campaign",
         {"campaign": campaign},
     )
+    if not text:
+        return  # told already: the row is missing
     try:
         if parse(text[0][0], dict(files)).digest != first.body.digest:
             yield Damage("campaign", campaign, "text or files differ from the digest in event 1")

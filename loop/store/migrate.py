@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loop.store.errors import StoreDamaged, StoreMissing, StoreNewer, StoreOlder
+from loop.store.errors import NoStore, StoreDamaged, StoreMissing, StoreNewer, StoreOlder
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -23,13 +23,13 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 def revision(database: Database) -> str:
     """The revision of a store; "" where there are no tables yet.
 
-    Raises StoreDamaged for the database of another program.
+    Raises NoStore for the database of another program, StoreDamaged.
     """
     tables = database.tables()
     if not tables:
         return ""
     if not {"alembic_version", "campaign", "event"} <= tables:
-        raise StoreDamaged(f"{database.url} is the database of another program; name another store")
+        raise NoStore(f"{database.url} is the database of another program; name another store")
     rows = database.rows("SELECT version_num FROM alembic_version")
     if len(rows) != 1:
         raise StoreDamaged(f"{database.url} does not say its revision; restore it from a backup")
