@@ -34,26 +34,33 @@ def replay(
     head: Annotated[
         str | None, typer.Option(metavar="HASH", help="A printed head; finds a cut-off journal.")
     ] = None,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="With --verify: fit early predictors again, too.")
+    ] = False,
     store: StoreUrl = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
     """Derive a campaign's decisions again and compare them with the recorded ones."""
     from loop import replay as audit
+    from loop.refitting import Refits
 
     if not verify:
         raise BadInput("replay: --verify is needed")
     if head is not None and not re.fullmatch("[0-9a-f]{64}", head):
         raise BadInput(f"--head {head}: 64 hexadecimal digits are needed, as a report prints them")
     with reading(store) as opened, meter("verifying", "events") as progress, as_bad_input():
-        verdict = audit.verify(opened, campaign_id, head, progress)
+        refits = Refits() if refit else None
+        verdict = audit.verify(opened, campaign_id, head, progress, refits)
     if as_json:
         emit_json(_told(verdict))
-    else:
+    elif verdict.ok or verdict.proposals:  # of a store that was changed nothing was derived
         emit(_sentence(verdict))
     for difference in verdict.differences:
         note(f"leyden: other versions: {difference}")
     if verdict.first_divergence is not None:
         raise Failed(f"{campaign_id} diverges at {verdict.first_divergence}")
+    if verdict.not_refitted:
+        raise Failed(f"{campaign_id}: not fitted again: {'; '.join(verdict.not_refitted)}")
 
 
 def _told(verdict: Verdict) -> dict[str, Any]:
@@ -68,6 +75,9 @@ def _told(verdict: Verdict) -> dict[str, Any]:
         "predictions": verdict.predictions,
         "recommendations": verdict.recommendations,
         "differences": list(verdict.differences),
+        "models": verdict.models,
+        "refitted": verdict.refitted,
+        "not_refitted": list(verdict.not_refitted),
     }
 
 
@@ -75,4 +85,7 @@ def _sentence(verdict: Verdict) -> str:
     text = f"{verdict.campaign}: {verdict.identical} of {verdict.proposals} proposals identical"
     if verdict.predictions:
         text += f", {verdict.predictions} predictions"
-    return f"{text}, {verdict.recommendations} recommendations derived again"
+    text += f", {verdict.recommendations} recommendations derived again"
+    if verdict.refitted or verdict.not_refitted:
+        text += f", {verdict.refitted} of {verdict.models} models fitted again"
+    return text
