@@ -10,11 +10,14 @@ import typer
 from loop.commands.console import (
     DEFAULT_STORE,
     AsJson,
+    BadInput,
     StoreUrl,
     as_bad_input,
     command_line,
     emit,
     emit_json,
+    note,
+    pairs,
     writing,
 )
 
@@ -39,8 +42,55 @@ def attia2020(
 
     with writing(store, create=True) as opened, as_bad_input():
         campaign_id = importing.attia2020(opened, folder)
+    _told(store, campaign_id, as_json)
+
+
+@app.command()
+def csv(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS.csv", help="A row a trial.")],
+    campaign: Annotated[
+        Path, typer.Option("--campaign", metavar="FILE", help="What the columns mean.")
+    ],
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=COLUMN", help="What a column is called there; repeatable."),
+    ] = None,
+    unit: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=UNIT", help="Unit of a column, else as its head says."),
+    ] = None,
+    derive: Annotated[
+        bool,
+        typer.Option("--derive", help="The file's own optimiser asked for these trials: audit it."),
+    ] = False,
+    store: StoreUrl = DEFAULT_STORE,
+    as_json: AsJson = False,
+) -> None:
+    """Settings and results in a CSV, described by a campaign file."""
+    from loop.exchange.from_csv import import_csv
+    from loop.exchange.results_table import Naming
+
+    naming = Naming(_texts(column, "--column"), _texts(unit, "--unit"))
+    with writing(store, create=True) as opened, as_bad_input():
+        campaign_id, recorded = import_csv(opened, results, campaign, naming, derived=derive)
+    if recorded.unread:
+        note(f"leyden: not read: {', '.join(recorded.unread)}")
+    _told(store, campaign_id, as_json)
+
+
+def _texts(given: list[str] | None, option: str) -> dict[str, str]:
+    """`NAME=TEXT` arguments; what looks like a number is a text all the same."""
+    found = {}
+    for name, value in pairs(given, option).items():
+        if not value and value != 0:
+            raise BadInput(f"{option} {name}=: nothing stands behind the =")
+        found[name] = str(value)
+    return found
+
+
+def _told(store: str, campaign_id: str, as_json: bool) -> None:
     if as_json:
         emit_json({"campaign": campaign_id})
-    else:
-        emit(f"campaign {campaign_id}")
-        emit(f"verify   {command_line(store, 'replay', campaign_id, '--verify')}")
+        return
+    emit(f"campaign {campaign_id}")
+    emit(f"verify   {command_line(store, 'replay', campaign_id, '--verify')}")
