@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -123,14 +123,20 @@ def report(
 def export(
     campaign_id: CampaignId,
     output: Annotated[Path, typer.Option("-o", "--output", help="A folder; made if missing.")],
+    form: Annotated[
+        Literal["csv", "parquet"], typer.Option("--format", help="Of the tables.")
+    ] = "csv",
+    curves: Annotated[bool, typer.Option("--curves", help="Every measured curve, too.")] = False,
     store: StoreUrl = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """Write trials, observations, predictions, events and a front as CSV, with the campaign."""
-    from loop.reporting.tables import export_to
+    """Write the campaign as tables with a data dictionary, its file, and its models."""
+    from loop.exchange.exporting import export_to
 
     with reading(store) as opened:
-        head, rows = _written(output, lambda: export_to(opened, campaign_id, output))
+        head, rows = _written(
+            output, lambda: export_to(opened, campaign_id, output, form, curves=curves)
+        )
     if as_json:
         emit_json({"campaign": campaign_id, "folder": str(output), "rows": rows, "head": head})
     else:
