@@ -13,6 +13,7 @@ from loop.commands.console import (
     BadInput,
     CampaignId,
     StoreUrl,
+    as_bad_input,
     command_line,
     emit,
     emit_json,
@@ -127,12 +128,18 @@ def export(
         Literal["csv", "parquet"], typer.Option("--format", help="Of the tables.")
     ] = "csv",
     curves: Annotated[bool, typer.Option("--curves", help="Every measured curve, too.")] = False,
+    crate: Annotated[
+        bool, typer.Option("--crate", help="Everything, as an RO-Crate that can be imported.")
+    ] = False,
     store: StoreUrl = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
     """Write the campaign as tables with a data dictionary, its file, and its models."""
     from loop.exchange.exporting import export_to
 
+    if crate:
+        _crate(campaign_id, output, store, as_json)
+        return
     with reading(store) as opened:
         head, rows = _written(
             output, lambda: export_to(opened, campaign_id, output, form, curves=curves)
@@ -141,6 +148,18 @@ def export(
         emit_json({"campaign": campaign_id, "folder": str(output), "rows": rows, "head": head})
     else:
         emit(f"wrote {', '.join(f'{name} ({n} rows)' for name, n in rows.items())} to {output}")
+
+
+def _crate(campaign_id: str, output: Path, store: str, as_json: bool) -> None:
+    from loop.exchange.crate import export_crate
+
+    with reading(store) as opened, as_bad_input():
+        head, files = _written(output, lambda: export_crate(opened, campaign_id, output))
+    if as_json:
+        emit_json({"campaign": campaign_id, "folder": str(output), "files": files, "head": head})
+    else:
+        emit(f"wrote a crate of {files} files to {output}")
+        emit(f"head     {head}")
 
 
 def _written(place: Path, write: Any) -> Any:

@@ -78,6 +78,23 @@ def csv(
     _told(store, campaign_id, as_json)
 
 
+@app.command()
+def crate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="As `export --crate` wrote it.")],
+    head: Annotated[
+        str | None, typer.Option(metavar="HASH", help="A printed head; finds a cut-off journal.")
+    ] = None,
+    store: StoreUrl = DEFAULT_STORE,
+    as_json: AsJson = False,
+) -> None:
+    """A campaign of ours from an RO-Crate, as it was: same id, same journal, same data."""
+    from loop.exchange.crate_reading import import_crate
+
+    with writing(store, create=True) as opened, as_bad_input():
+        campaign_id = import_crate(opened, folder, head)
+    _told(store, campaign_id, as_json)
+
+
 def _texts(given: list[str] | None, option: str) -> dict[str, str]:
     """`NAME=TEXT` arguments; what looks like a number is a text all the same."""
     found = {}
