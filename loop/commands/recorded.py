@@ -95,6 +95,23 @@ def crate(
     _told(store, campaign_id, as_json)
 
 
+@app.command()
+def optuna(
+    file: Annotated[Path, typer.Argument(metavar="STUDY.db", help="Optuna's SQLite storage.")],
+    study: Annotated[str | None, typer.Option(help="Which, where there are several.")] = None,
+    store: StoreUrl = DEFAULT_STORE,
+    as_json: AsJson = False,
+) -> None:
+    """A study of Optuna, from its SQLite file."""
+    from loop.exchange.optuna_study import import_optuna
+
+    with writing(store, create=True) as opened, as_bad_input():
+        campaign_id, left_out = import_optuna(opened, file, study)
+    if left_out:
+        note(f"leyden: left out: {left_out} trials without a complete setting")
+    _told(store, campaign_id, as_json)
+
+
 def _texts(given: list[str] | None, option: str) -> dict[str, str]:
     """`NAME=TEXT` arguments; what looks like a number is a text all the same."""
     found = {}

@@ -210,12 +210,7 @@ class _Reader:
         value = number(cell)
         if value is None:
             raise ValueError(f"{parameter.name}: '{cell}' is no finite number")
-        found = self._settings[parameter.name](value)
-        if isinstance(parameter, Continuous):
-            return found
-        options = parameter.options if isinstance(parameter, Choice) else (round(found),)
-        near = (one for one in options if math.isclose(float(one), found, rel_tol=CLOSE))
-        return next(near, found)
+        return nearest_option(parameter, self._settings[parameter.name](value))
 
     def _observation(self, metric: str, row: Sequence[str]) -> Observation:
         cell, error = self._cell(row, metric), self._cell(row, metric + SEM)
@@ -292,3 +287,12 @@ def _date(cell: str) -> datetime:
     except ValueError:
         raise ValueError(f"'{cell}' is no date such as 2026-12-01T07:30:00Z") from None
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def nearest_option(parameter: Parameter, value: Value) -> Value:
+    """The option that a number stands for, where rounding set it beside it; else the number."""
+    if isinstance(value, bool | str) or isinstance(parameter, Continuous):
+        return value
+    options = parameter.options if isinstance(parameter, Choice) else (round(value),)
+    near = (one for one in options if not isinstance(one, str))
+    return next((one for one in near if math.isclose(one, value, rel_tol=CLOSE)), value)
