@@ -112,6 +112,20 @@ def optuna(
     _told(store, campaign_id, as_json)
 
 
+@app.command()
+def ax(
+    file: Annotated[Path, typer.Argument(metavar="SNAPSHOT.json", help="Of an Ax 1.x Client.")],
+    store: StoreUrl = DEFAULT_STORE,
+    as_json: AsJson = False,
+) -> None:
+    """An experiment of Ax, from the JSON snapshot of its client."""
+    from loop.exchange.ax_snapshot import import_ax
+
+    with writing(store, create=True) as opened, as_bad_input():
+        campaign_id = import_ax(opened, file)
+    _told(store, campaign_id, as_json)
+
+
 def _texts(given: list[str] | None, option: str) -> dict[str, str]:
     """`NAME=TEXT` arguments; what looks like a number is a text all the same."""
     found = {}

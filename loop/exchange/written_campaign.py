@@ -25,15 +25,19 @@ def written(
     parameters: Mapping[str, Mapping[str, Any]],
     goals: Sequence[Goal],
     trials: int,
+    *,
+    rules: Sequence[str] = (),
+    bounds: Sequence[Mapping[str, Any]] = (),
 ) -> Campaign:
     """The campaign, as TOML. Its optimiser is `random`, which recommends the best that was observed
     (the front of several objectives); its instrument is a table to be filled with the results.
 
-    parameters: tables of `[space.parameters]` by name. Raises CampaignError.
+    parameters: tables of `[space.parameters]` by name; rules: `space.constraints`; bounds: those
+    of `[[constraints]]`. Raises CampaignError.
     """
     import tomlkit
 
-    tables = {
+    tables: dict[str, Any] = {
         "name": re.sub(r"[^\w-]+", "-", name).strip("-") or "imported",
         "description": description,
         "space": {"parameters": {key: dict(table) for key, table in parameters.items()}},
@@ -42,6 +46,10 @@ def written(
         "instrument": {"kind": "table"},
         "budget": {"trials": max(trials, 1)},
     }
+    if rules:
+        tables["space"]["constraints"] = list(rules)
+    if bounds:
+        tables["constraints"] = [dict(one) for one in bounds]
     return parse(tomlkit.dumps(tables))
 
 
