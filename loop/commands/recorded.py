@@ -126,6 +126,25 @@ def ax(
     _told(store, campaign_id, as_json)
 
 
+@app.command()
+def baybe(
+    file: Annotated[Path, typer.Argument(metavar="CAMPAIGN.json", help="Of Campaign.to_json.")],
+    measurements: Annotated[
+        Path, typer.Option(metavar="FILE.csv", help="Of Campaign.measurements.to_csv.")
+    ],
+    store: StoreUrl = DEFAULT_STORE,
+    as_json: AsJson = False,
+) -> None:
+    """A campaign of BayBE: space and objective from its JSON, measurements from a CSV."""
+    from loop.exchange.baybe_campaign import import_baybe
+
+    with writing(store, create=True) as opened, as_bad_input():
+        campaign_id, recorded = import_baybe(opened, file, measurements)
+    if recorded.unread:
+        note(f"leyden: not read: {', '.join(recorded.unread)}")
+    _told(store, campaign_id, as_json)
+
+
 def _texts(given: list[str] | None, option: str) -> dict[str, str]:
     """`NAME=TEXT` arguments; what looks like a number is a text all the same."""
     found = {}
