@@ -140,7 +140,7 @@ def export(
     if crate:
         _crate(campaign_id, output, store, as_json)
         return
-    with reading(store) as opened:
+    with reading(store) as opened, as_bad_input():
         head, rows = _written(
             output, lambda: export_to(opened, campaign_id, output, form, curves=curves)
         )

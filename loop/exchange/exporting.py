@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,11 +27,11 @@ def export_to(
     """Write the campaign's tables and its file into a folder; the head hash and rows a file.
 
     curves: also every measured curve, a file an attempt (they can be large).
-    Raises OSError where the folder cannot be written, ModuleNotFoundError for Parquet without
-    pyarrow, before anything is written.
+    Raises OSError where the folder cannot be written, ValueError for Parquet without pyarrow,
+    before anything is written.
     """
-    if form == "parquet":
-        import pyarrow  # noqa: F401  # told before a folder is made
+    if form == "parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise ValueError("writing Parquet needs the package pyarrow (extra `data`)")
     record = read(store, campaign_id)
     events = store.events(campaign_id)
     text, files = store.document(campaign_id)
@@ -74,23 +75,27 @@ def _csv(path: Path, heads: Row, rows: Iterable[Row]) -> None:
 
 def _parquet(path: Path, heads: Row, rows: Sequence[Row]) -> None:
     """Columns of one type each; where values of several types stand in one, as text."""
-    import pyarrow as pa
-    from pyarrow import parquet
+    import pandas as pd
 
-    columns = {head: pa.array(_column([row[i] for row in rows])) for i, head in enumerate(heads)}
-    parquet.write_table(pa.table(columns), path)
+    columns: dict[str, pd.Series[Any]] = {}
+    for i, head in enumerate(heads):
+        values, dtype = _column([row[i] for row in rows])
+        columns[head] = pd.Series(values, dtype=dtype)
+    pd.DataFrame(columns).to_parquet(path, engine="pyarrow", index=False)
 
 
-def _column(values: Sequence[Any]) -> list[Any]:
-    """The values, none where there is none; enumerations and mixtures as text."""
+_DTYPES: Mapping[type, str] = {int: "Int64", float: "Float64", bool: "boolean", str: "string"}
+
+
+def _column(values: Sequence[Any]) -> tuple[list[Any], str]:
+    """The values, None where there is none, with their type; mixtures as text."""
     found = [None if value is None or value == "" else _plain(value) for value in values]
     kinds = {type(value) for value in found if value is not None}
-    if kinds <= {int, float}:
-        wanted: type = float if float in kinds else int
-        return [None if value is None else wanted(value) for value in found]
-    if len(kinds) > 1:
-        return [None if value is None else str(value) for value in found]
-    return found
+    if kinds == {int, float}:
+        return found, _DTYPES[float]
+    if len(kinds) == 1:
+        return found, _DTYPES[kinds.pop()]
+    return [None if value is None else str(value) for value in found], _DTYPES[str]
 
 
 def _plain(value: Any) -> Any:

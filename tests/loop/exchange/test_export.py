@@ -123,6 +123,6 @@ def test_a_missing_pyarrow_is_one_line_and_nothing_is_written(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     with Store.open("sqlite:///leyden.db") as store:
         name = run(store, hill(budget="trials = 3"))
-    assert answer(["export", name, "-o", "out", "--format", "parquet"]) == 1
-    assert "'pyarrow' is missing" in capsys.readouterr().err
+    assert answer(["export", name, "-o", "out", "--format", "parquet"]) == 2
+    assert "needs the package pyarrow" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
