@@ -96,7 +96,7 @@ def _whole(folder: Path) -> Whole:
         raise ValueError(f"{folder / 'journal.jsonl'}: is not the journal that campaign.json tells")
     contents = {
         path.name: path.read_bytes()
-        for path in sorted((folder / "contents").iterdir())
+        for path in sorted((folder / "contents").glob("*"))  # an empty folder may get lost
         if DIGEST.fullmatch(path.name)
     }
     return Whole(

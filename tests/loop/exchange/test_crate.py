@@ -247,3 +247,16 @@ def test_an_imported_campaign_of_ours_goes_on(crate, tmp_path):
             running.run()
         assert len(restore(store, campaign_id).history.trials) == 6
         assert verify(store, campaign_id).ok
+
+
+def test_a_campaign_without_files_and_trials_comes_back(tmp_path):
+    """Its folder of contents is empty, and empty folders get lost on the way."""
+    from loop.launch import create
+
+    with Store.open(f"sqlite:///{tmp_path}/one.db") as store:
+        campaign_id = create(store, parse(CYCLER.format(options="")))
+        export_crate(store, campaign_id, tmp_path / "crate")
+    (tmp_path / "crate/store/contents").rmdir()
+    with Store.open(f"sqlite:///{tmp_path}/two.db") as store:
+        import_crate(store, tmp_path / "crate")
+    assert tables(tmp_path / "one.db") == tables(tmp_path / "two.db")
