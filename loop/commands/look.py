@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ from loop.commands.console import (
     BadInput,
     CampaignId,
     StoreUrl,
+    as_bad_input,
     command_line,
     emit,
     emit_json,
@@ -123,18 +124,42 @@ def report(
 def export(
     campaign_id: CampaignId,
     output: Annotated[Path, typer.Option("-o", "--output", help="A folder; made if missing.")],
+    form: Annotated[
+        Literal["csv", "parquet"], typer.Option("--format", help="Of the tables.")
+    ] = "csv",
+    curves: Annotated[bool, typer.Option("--curves", help="Every measured curve, too.")] = False,
+    crate: Annotated[
+        bool, typer.Option("--crate", help="Everything, as an RO-Crate that can be imported.")
+    ] = False,
     store: StoreUrl = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """Write trials, observations, predictions, events and a front as CSV, with the campaign."""
-    from loop.reporting.tables import export_to
+    """Write the campaign as tables with a data dictionary, its file, and its models."""
+    from loop.exchange.exporting import export_to
 
-    with reading(store) as opened:
-        head, rows = _written(output, lambda: export_to(opened, campaign_id, output))
+    if crate:
+        _crate(campaign_id, output, store, as_json)
+        return
+    with reading(store) as opened, as_bad_input():
+        head, rows = _written(
+            output, lambda: export_to(opened, campaign_id, output, form, curves=curves)
+        )
     if as_json:
         emit_json({"campaign": campaign_id, "folder": str(output), "rows": rows, "head": head})
     else:
         emit(f"wrote {', '.join(f'{name} ({n} rows)' for name, n in rows.items())} to {output}")
+
+
+def _crate(campaign_id: str, output: Path, store: str, as_json: bool) -> None:
+    from loop.exchange.crate import export_crate
+
+    with reading(store) as opened, as_bad_input():
+        head, files = _written(output, lambda: export_crate(opened, campaign_id, output))
+    if as_json:
+        emit_json({"campaign": campaign_id, "folder": str(output), "files": files, "head": head})
+    else:
+        emit(f"wrote a crate of {files} files to {output}")
+        emit(f"head     {head}")
 
 
 def _written(place: Path, write: Any) -> Any:

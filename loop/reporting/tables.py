@@ -1,20 +1,16 @@
-"""A campaign as tables: rows for the report, CSV files for everything else."""
+"""A campaign as tables: rows for the report, and for the files of an export."""
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from campaigns.records import Outcome, Prediction
 from loop.events import Corrected, Decided, Observed, Predicted, Revised
 from loop.reporting.front import believed, recommended, tried
-from loop.reporting.predictor_section import export_models
-from loop.reporting.record import Line, Record, read
-from loop.store.store import Store
+from loop.reporting.record import Line, Record
 from loop.summary import number, outcome_text, parameter_units, value_text
 
 Row = Sequence[Any]
@@ -103,50 +99,21 @@ def _outcome(one: Outcome | None) -> Cell:
     return Cell("", "", True) if one is None else Cell(outcome_text(one), repr(one.mean), True)
 
 
-# CSV files -----------------------------------------------------------------------------------
+# tables for files ----------------------------------------------------------------------------
 
 
-def export_to(store: Store, campaign_id: str, folder: Path) -> tuple[str, dict[str, int]]:
-    """Write the campaign's tables and its file into a folder; the head hash and rows a file.
-
-    Raises OSError where the folder cannot be written.
-    """
-    record = read(store, campaign_id)
-    events = store.events(campaign_id)
-    text, files = store.document(campaign_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "campaign.toml").write_text(text, encoding="utf-8", newline="")
-    for name, content in files.items():
-        _beside(folder, name).write_bytes(content)
-    rows = {
-        "trials.csv": _write(folder / "trials.csv", *_trials(record)),
-        "observations.csv": _write(folder / "observations.csv", *_observations(events)),
-        "predictions.csv": _write(folder / "predictions.csv", *_predictions(events)),
-        "decisions.csv": _write(folder / "decisions.csv", *_decisions(events)),
-        "events.csv": _write(folder / "events.csv", *_events(events)),
+def exported(record: Record, events: Sequence[Any]) -> dict[str, tuple[Row, list[Row]]]:
+    """Column names and rows of every table of a campaign, by the table's name."""
+    tables = {
+        "trials": _trials(record),
+        "observations": _observations(events),
+        "predictions": _predictions(events),
+        "decisions": _decisions(events),
+        "events": _events(events),
     }
     if len(record.campaign.objectives) > 1:
-        rows["front.csv"] = _write(folder / "front.csv", *_front(record))
-    export_models(store, events, folder / "models")
-    return record.state.head, rows
-
-
-def _beside(folder: Path, name: str) -> Path:
-    """Where a file the campaign names goes: by its name as written, but never out of the folder."""
-    place = (folder / name).resolve()
-    if not place.is_relative_to(folder.resolve()):
-        place = folder.resolve() / "files" / Path(name).name
-    place.parent.mkdir(parents=True, exist_ok=True)
-    return place
-
-
-def _write(path: Path, heads: Row, rows: Iterable[Row]) -> int:
-    written = list(rows)
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(heads)
-        writer.writerows(written)
-    return len(written)
+        tables["front"] = _front(record)
+    return {name: (heads, list(rows)) for name, (heads, rows) in tables.items()}
 
 
 def _trials(record: Record) -> tuple[Row, Iterable[Row]]:

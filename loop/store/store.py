@@ -39,6 +39,7 @@ from loop.store.sqlite import Database
 if TYPE_CHECKING:
     from loop.store.check import Damage
     from loop.store.statements import Statements
+    from loop.store.transfer import Whole
 
 __all__ = [
     "CampaignRow",
@@ -191,6 +192,20 @@ class Store:
                 rulings.answer(self._statements, number, rulings.DONE, answer)
         return events
 
+    def adopt(self, whole: Whole) -> None:
+        """Write a campaign as another store holds it: same id, same journal, same data.
+
+        Raises ValueError, with nothing written, where the campaign is there already or anything
+        in it contradicts the journal.
+        """
+        from loop.store import transfer
+        from loop.store.check import check
+
+        with self._database.writing():
+            transfer.put(self._statements, whole)
+            for damage in check(self._database, whole.campaign):
+                raise ValueError(str(damage))
+
     def rebuild(self, campaign: str) -> None:
         """Make all that follows from the events of a campaign anew."""
         with self._database.writing():
@@ -234,6 +249,13 @@ class Store:
         if not texts:
             raise StoreDamaged(f"{self.url}: the row of campaign {campaign} is missing")
         return texts[0][0], found
+
+    def whole(self, campaign: str) -> Whole:
+        """All that is recorded of a campaign, as stored. Raises CampaignUnknown, StoreDamaged."""
+        from loop.store import transfer
+
+        with self._database.reading():
+            return transfer.take(self._database, campaign)
 
     def artifact(self, digest: str) -> bytes:
         """The content with that SHA-256. Raises StoreError where there is none, StoreDamaged."""

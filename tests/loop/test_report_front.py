@@ -43,6 +43,7 @@ from loop.events import (
     Started,
     Submitting,
 )
+from loop.exchange.exporting import export_to
 from loop.optimizers.front import non_dominated
 from loop.optimizers.hypervolume import hypervolume
 from loop.report import render
@@ -58,7 +59,6 @@ from loop.reporting.front import (
 from loop.reporting.hypervolume import growth
 from loop.reporting.parallel import _axes
 from loop.reporting.record import read
-from loop.reporting.tables import export_to
 from loop.reporting.tradeoffs import _corners, wanted
 from loop.state import CampaignState, goodness
 from loop.store.store import Store

@@ -1,0 +1,1 @@
+"""Campaigns that come from elsewhere, and campaigns that go elsewhere."""
