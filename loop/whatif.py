@@ -23,18 +23,24 @@ def tasks(stage: Stage, question: Question) -> list[Task]:
 
     Raises CampaignError for an unknown optimiser or options it does not take."""
     made = []
+    files = dict(stage.campaign.files)
+    own = stage.campaign.instrument.channels
     for name in question.optimizers:
-        for channels in question.channels or (stage.campaign.instrument.channels,):
-            text = parse(
-                variant(stage.campaign, name),
-                stage.campaign.files,
-                {"instrument.channels": channels, "budget.trials": stage.trials},
-            ).text
-            made.append((Case(name, channels), text))
+        text = variant(stage.campaign, name)
+        for channels in question.channels or (own,):
+            for early, world in stage.worlds.items():
+                horizon = world.horizon
+                changes = {
+                    "instrument.channels": channels,
+                    "budget.trials": stage.trials,
+                    **({"early_prediction": None} if horizon is None else horizon.changes),
+                }
+                changed = parse(text, files, changes)
+                made.append((Case(name, channels, early), changed.text, world))
     return [
-        Task(case, text, dict(stage.campaign.files), question.first_seed + seed, stage.world)
+        Task(case, text, files, question.first_seed + seed, world)
         for seed in range(question.seeds)
-        for case, text in made
+        for case, text, world in made
     ]
 
 

@@ -58,9 +58,8 @@ class Judge:
     def best(self) -> float:
         """The best value there is where the record knows."""
         sign = self.record.objective.sign
-        settings: Sequence[Setting] = [
-            setting for place, setting in self.record.settings.items() if self.record.values(place)
-        ]
+        record = self.record
+        settings = [record.settings[place] for place in record.tests if record.values(place)]
         if self.emulator is None:
             means = [self.record.mean(place_of(self.space, one)) for one in settings]
             return float(sign * max(sign * mean for mean in means if mean is not None))

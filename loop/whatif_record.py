@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean, median, pstdev
 from typing import TypeAlias
 
@@ -22,7 +22,7 @@ from campaigns.records import (
     TrialState,
 )
 from campaigns.space import Space
-from loop.events import AttemptFailed, Ended, Event
+from loop.events import AttemptFailed, Ended, Event, Measured
 from loop.history import History, Key
 from loop.restoring import restore
 from loop.state import RECORDED
@@ -39,13 +39,21 @@ Place: TypeAlias = Key
 
 @dataclass(frozen=True)
 class Test:
-    """One recorded test: what is known of its metrics, how long it held its channel (hours, None
-    where nobody wrote it down), and the failure that was its setting's own, if any."""
+    """One recorded test.
+
+    outcomes: what is known of its metrics; hours: how long it held its channel, None where nobody
+    wrote it down; failure: its setting's own, if any; cycles: up to which per-cycle data with
+    curves are stored, 0: none; training: whether the early predictor learnt from it; life: cycles
+    it lasts, where they are more than those stored.
+    """
 
     trial: int
     outcomes: Mapping[str, Outcome]
     hours: float | None
     failure: Failure | None = None
+    cycles: int = 0
+    training: bool = False
+    life: float | None = None
 
     @property
     def predicted(self) -> bool:
@@ -140,13 +148,17 @@ def read(store: Store, campaign_id: str, test_hours: float | None = None) -> Rec
     problems = unfit(campaign)
     if problems:
         raise CampaignError([f"{campaign_id}: {problem}" for problem in problems])
-    hours, faults = _durations(store.events(campaign_id), history)
+    events = store.events(campaign_id)
+    hours, faults = _durations(events, history)
+    cycles = _cycles(events)
     trials = [trial for trial in _all(history) if _counts(trial)]
     settings: dict[Place, Setting] = {}
     tests: dict[Place, list[Test]] = {}
     metric = campaign.objectives[0].metric
     for trial in trials:
         test = _test(trial, hours.get(trial.number), metric)
+        if test is not None:
+            test = replace(test, cycles=cycles.get((trial.number, trial.attempt), 0))
         if test is not None:
             place = place_of(campaign.space, trial.parameters)
             settings.setdefault(place, dict(trial.parameters))
@@ -199,7 +211,8 @@ def _test(trial: Trial, hours: float | None, metric: str) -> Test | None:
     outcome = trial.outcomes.get(metric)
     if failure is None and (outcome is None or outcome.bound is not Bound.EXACT):
         return None
-    return Test(trial.number, dict(trial.outcomes), hours, failure)
+    training = trial.purpose is Purpose.TRAINING
+    return Test(trial.number, dict(trial.outcomes), hours, failure, training=training)
 
 
 def _durations(events: Iterable[Event], history: History) -> tuple[dict[int, float], list[Fault]]:
@@ -219,3 +232,15 @@ def _durations(events: Iterable[Event], history: History) -> tuple[dict[int, flo
         elif isinstance(body, Ended):
             hours[body.trial] = body.hours
     return hours, faults
+
+
+def _cycles(events: Iterable[Event]) -> dict[tuple[int, int], int]:
+    """Up to which cycle there are data with curves, by trial and attempt."""
+    found: dict[tuple[int, int], int] = {}
+    curves: set[tuple[int, int]] = set()
+    for event in events:
+        if isinstance(body := event.body, Measured):
+            found[body.trial, body.attempt] = body.until
+            if body.curves:
+                curves.add((body.trial, body.attempt))
+    return {one: until for one, until in found.items() if one in curves}

@@ -14,7 +14,9 @@ from loop.events import Created
 from loop.lab import Lab
 from loop.optimizers import registry as optimizers
 from loop.state import RECORDED, CampaignState
+from loop.stopping_choice import stopper_of
 from loop.store.store import Lease, Store
+from loop.whatif_early import RecordedPredictor
 from loop.whatif_world import RecordedWorld, World
 
 AS_RECORDED = "recorded"
@@ -47,7 +49,8 @@ class Task:
 @dataclass(frozen=True)
 class Run:
     """What came of one run: the recommended setting (None: nothing was found out), the settings of
-    the tests it asked for, the channel-hours and lab-days these took, and how many gave nothing."""
+    the tests it asked for, the channel-hours and lab-days these took, the training
+    cells of an early predictor among them, and how many gave nothing."""
 
     recommended: Setting | None
     asked: tuple[Setting, ...]
@@ -81,7 +84,10 @@ def _ran(store: Store, campaign_id: str, campaign: Campaign, lease: Lease, world
     clock = SimulatedClock(state.now)
     instrument = RecordedWorld(world, campaign.space, campaign.instrument.channels, clock)
     optimizer = optimizers.create(campaign.optimizer.kind, campaign.optimizer.options)
-    lab = Lab(campaign, (instrument,), optimizer, clock)
+    horizon, predictor = world.horizon, None
+    if horizon is not None:
+        predictor = RecordedPredictor(store, campaign_id, campaign, horizon, instrument)
+    lab = Lab(campaign, (instrument,), optimizer, clock, predictor, stopper_of(campaign))
     Engine(store, campaign_id, state, lab, lease, growth=SELDOM, patient=False).run()
     metric = campaign.objectives[0].metric
     asked = [
@@ -90,11 +96,12 @@ def _ran(store: Store, campaign_id: str, campaign: Campaign, lease: Lease, world
         if trial.author != RECORDED and trial.purpose is not Purpose.CHECK and trial.attempt
     ]
     best = state.recommendation
+    training = 0.0 if horizon is None else horizon.training_hours
     return Run(
         recommended=None if best is None else dict(best.parameters),
         asked=tuple(dict(trial.parameters) for trial in asked),
-        channel_hours=state.cost.instrument_hours,
-        lab_days=state.cost.lab_days,
+        channel_hours=state.cost.instrument_hours + training,
+        lab_days=state.cost.lab_days + training / 24.0 / campaign.instrument.channels,
         without_result=sum(metric not in trial.outcomes for trial in asked),
         ended=state.reason,
     )

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from campaigns.campaign import Campaign, CampaignError, parse
 from campaigns.records import Bound
-from loop.events import Measured
+from loop import whatif_early
 from loop.history import History
 from loop.restoring import restore
 from loop.state import RECORDED
 from loop.store.store import Store
+from loop.whatif_early import Horizon
 from loop.whatif_emulator import Emulator
 from loop.whatif_judge import Judge
 from loop.whatif_record import Record, read
+from loop.whatif_run import AS_RECORDED
 from loop.whatif_world import World
 
 CANDIDATES = "recorded-settings.csv"
 START = "recorded-start.csv"
+WAY_OUT = "; --unrecorded exclude compares on the recorded settings alone"
 SEPARATE = {
     "recommend.check": None,  # the record has one instrument
-    "early_prediction": None,  # recorded outcomes hold it already
     "start.campaigns": None,
     "budget.rounds": None,
     "budget.wall_minutes": None,
@@ -40,9 +42,9 @@ class Question:
 
     channels: as many as the campaign had by default; early: where tests end, a cycle, "adaptive"
     or "none", as recorded by default; trials: tests each run may ask for, as many as the record's
-    own by default; unrecorded: what
-    becomes of settings that are not in the record: "emulate" answers them, "exclude" leaves them
-    out of the candidates; assembly_hours: before each test; test_hours: of tests whose hours are
+    own by default; unrecorded: what becomes of settings that are not in the record: "emulate"
+    answers them, as by default where nothing is said of early, "exclude" leaves them out of the
+    candidates; assembly_hours: before each test; test_hours: of tests whose hours are
     not in the record; faults: whether tests are lost at the recorded rate.
     """
 
@@ -52,7 +54,7 @@ class Question:
     seeds: int = 20
     first_seed: int = 0
     trials: int | None = None
-    unrecorded: str = "emulate"
+    unrecorded: str = ""
     assembly_hours: float = 0.0
     test_hours: float | None = None
     faults: bool = True
@@ -60,10 +62,13 @@ class Question:
 
 @dataclass(frozen=True)
 class Stage:
-    """A recorded world set up: what every run shares, and what a reader must know of it."""
+    """A recorded world set up: what every run shares, and what a reader must know of it.
+
+    worlds: by how tests end early
+    """
 
     campaign: Campaign
-    world: World
+    worlds: Mapping[str, World]
     judge: Judge
     trials: int
     notes: tuple[str, ...]
@@ -73,54 +78,42 @@ def stage(store: Store, campaign_id: str, question: Question) -> Stage:
     """Set the recorded world up. Raises CampaignUnknown, StoreDamaged; CampaignError where the
     campaign cannot be replayed, or the emulator is needed and cannot be trusted."""
     record = read(store, campaign_id, question.test_hours)
-    if question.early:
-        raise CampaignError([f"--early: {_no_horizon(store, campaign_id)}"])
     state = restore(store, campaign_id)
     campaign = _separate(state.campaign, state.history)
-    finite = campaign.space.finite
-    if question.unrecorded == "exclude":
-        campaign = _restricted(campaign, record, campaign_id)
-    judge, emulators, notes = _emulated(campaign, record, finite)
-    needed = not finite or (
-        question.unrecorded == "emulate"
-        and judge.covered(campaign.space.candidates) < len(campaign.space.candidates)
-    )
-    if needed and emulators is None:
-        raise CampaignError([f"{campaign_id}: {notes[0]}{_way_out(finite=finite)}"])
-    world = World(record, emulators or {}, finite, question.assembly_hours, question.faults)
-    return Stage(campaign, world, judge, question.trials or record.asked, tuple(notes))
+    pool, horizons, notes = record, dict[str, Horizon | None](), list[str]()
+    if question.early:
+        if question.unrecorded == "emulate":
+            raise CampaignError(["--unrecorded emulate: curves cannot be emulated; with --early "
+                                 "leave it out, or: exclude"])  # fmt: skip
+        pool, horizons = whatif_early.horizons(store, campaign_id, state, record, question.early)
+        notes = whatif_early.told(pool, horizons)
+    emulate = question.unrecorded != "exclude" and not question.early
+    look_up = campaign.space.finite or not emulate
+    if not emulate:
+        campaign = _restricted(campaign, pool)
+    emulators, validations = _emulators(campaign, record)
+    metric = record.objective.metric
+    judge = Judge(campaign.space, pool, emulators.get(metric), look_up)
+    candidates = campaign.space.candidates if look_up else ()
+    needed = not look_up or judge.covered(candidates) < len(candidates)
+    if needed and not emulators:
+        raise CampaignError([f"{campaign_id}: {validations[0]}{WAY_OUT}"])
+    world = World(pool, emulators, look_up, question.assembly_hours, question.faults)
+    worlds = {name: replace(world, horizon=one) for name, one in horizons.items()}
+    trials = question.trials or record.asked
+    return Stage(campaign, worlds or {AS_RECORDED: world}, judge, trials, (*validations, *notes))
 
 
-def _no_horizon(store: Store, campaign_id: str) -> str:
-    """Why tests cannot end at other cycles than the recorded ones."""
-    events = store.events(campaign_id)
-    if any(isinstance(event.body, Measured) and event.body.curves for event in events):
-        return "curves are not replayed yet; without it tests end as they were recorded"
-    return (
-        f"{campaign_id} was recorded without curves, so that nothing can be predicted at other "
-        "cycles; without it tests end as they were recorded"
-    )
-
-
-def _way_out(*, finite: bool) -> str:
-    return "; --unrecorded exclude compares on the recorded settings alone" if finite else ""
-
-
-def _emulated(
-    campaign: Campaign, record: Record, finite: bool
-) -> tuple[Judge, dict[str, Emulator] | None, list[str]]:
-    """The judge, the emulators where they can be trusted, and what is to be said of them."""
+def _emulators(campaign: Campaign, record: Record) -> tuple[dict[str, Emulator], list[str]]:
+    """The emulators where all can be trusted, else none, and what is to be said of them."""
     metrics = [campaign.objectives[0].metric, *(one.metric for one in campaign.constraints)]
-    emulators = {m: Emulator.fit(campaign.space, record, m) for m in dict.fromkeys(metrics)}
-    for metric, one in emulators.items():
-        refusal = one.validation.refusal
-        if refusal:
-            plain = Judge(campaign.space, record, None, look_up=True)
-            return plain, None, [f"{metric}: {refusal}"]
-    notes = [f"Emulator of {metric}, {one.validation}." for metric, one in emulators.items()]
-    notes += [f"Warning: {w}" for one in emulators.values() if (w := one.validation.warning)]
-    judge = Judge(campaign.space, record, emulators[metrics[0]], look_up=finite)
-    return judge, emulators, notes
+    made = {m: Emulator.fit(campaign.space, record, m) for m in dict.fromkeys(metrics)}
+    for metric, one in made.items():
+        if one.validation.refusal:
+            return {}, [f"{metric}: {one.validation.refusal}"]
+    notes = [f"Emulator of {metric}, {one.validation}." for metric, one in made.items()]
+    notes += [f"Warning: {w}" for one in made.values() if (w := one.validation.warning)]
+    return made, notes
 
 
 def _separate(campaign: Campaign, history: History) -> Campaign:
@@ -152,13 +145,9 @@ def _earlier(campaign: Campaign, history: History) -> bytes:
     return _csv(rows)
 
 
-def _restricted(campaign: Campaign, record: Record, campaign_id: str) -> Campaign:
+def _restricted(campaign: Campaign, record: Record) -> Campaign:
     """The campaign with nothing but recorded settings to choose from."""
-    if not campaign.space.finite:
-        raise CampaignError(
-            [f"--unrecorded exclude: {campaign_id} has no listed candidates; allowed: emulate"]
-        )
-    known = [setting for place, setting in record.settings.items() if record.values(place)]
+    known = [record.settings[place] for place in record.tests if record.values(place)]
     names = list(campaign.space.names)
     content = _csv([names, *([setting[name] for name in names] for setting in known)])
     units = {p.name: p.unit for p in campaign.space.parameters}

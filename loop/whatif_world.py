@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
@@ -21,10 +21,12 @@ from instruments.base import (
     Receipt,
     Result,
     Scalar,
+    Series,
     SettingCard,
     Status,
 )
 from instruments.guard import same_job
+from loop.whatif_early import Horizon
 from loop.whatif_emulator import Emulator
 from loop.whatif_record import Place, Record, Test, place_of
 
@@ -39,6 +41,7 @@ class World:
     look_up:        recorded settings answer with their own tests; else the emulators answer all
     assembly_hours: how long a channel is held before each test begins
     faults:         whether attempts are lost at the recorded rate
+    horizon:        how tests are ended early; None: they end as their record says
     """
 
     record: Record
@@ -46,6 +49,7 @@ class World:
     look_up: bool = True
     assembly_hours: float = 0.0
     faults: bool = True
+    horizon: Horizon | None = None
 
     def recorded(self, place: Place) -> bool:
         """Whether the world answers a setting with what was found there."""
@@ -54,7 +58,10 @@ class World:
 
 @dataclass(frozen=True)
 class Answer:
-    """How one job will end."""
+    """How one job will end.
+
+    test: the recorded test that it repeats; None where the lab loses it or an emulator answers.
+    """
 
     job: Job
     ends: datetime
@@ -62,7 +69,19 @@ class Answer:
     outcomes: Mapping[str, Outcome]
     emulated: Mapping[str, Scalar]
     failure: Failure | None
+    test: Test | None = None
     aborted: datetime | None = None
+
+    def reaches(self, cycle: int, assembly: timedelta) -> datetime | None:
+        """When a cycle of the test is over; None where the test ends before."""
+        test = self.test
+        if test is None or not test.cycles or test.hours is None:
+            return None
+        lasts = test.life or float(test.cycles)
+        if cycle >= lasts:
+            return None
+        share = timedelta(hours=test.hours * cycle / lasts)
+        return self.job.started_at + assembly + share
 
 
 class RecordedWorld:
@@ -95,7 +114,7 @@ class RecordedWorld:
             settings=tuple(SettingCard(p.name, p.unit) for p in self._space.parameters),
             metrics=dict(self._record.units),
             channels=self._channels,
-            series=False,
+            series=self._world.horizon is not None,
             repeatable=True,
             abortable=True,
             simulated=True,
@@ -120,7 +139,8 @@ class RecordedWorld:
         now, over = self._clock.now(), answer.aborted or answer.ends
         if answer.aborted is None and now < answer.ends:
             held = (now - answer.job.started_at) / timedelta(hours=1)
-            return Progress(JobState.RUNNING, 0, over, held, None, run_id=key)
+            cycle, ask_at = self._reached(answer)
+            return Progress(JobState.RUNNING, cycle, ask_at or over, held, None, run_id=key)
         hours, state = answer.hours, JobState.FINISHED
         if answer.aborted is not None:
             hours, state = (over - answer.job.started_at) / timedelta(hours=1), JobState.ABORTED
@@ -139,17 +159,14 @@ class RecordedWorld:
             }
             return Result(state, failure=failure.kind, reason=failure.reason, at_least=bounds)
         if state is not JobState.FINISHED:
-            return Result(state)
+            return Result(state, series=self._series(answer, since))
         told = {m: _scalar(one) for m, one in answer.outcomes.items() if one.bound is Bound.EXACT}
         return Result(state, scalars=told or answer.emulated)
 
     def abort(self, key: str, reason: str) -> Status:
         answer = self._answers[key]
         if answer.aborted is None and self._clock.now() < answer.ends:
-            self._answers[key] = Answer(
-                answer.job, answer.ends, answer.hours, answer.outcomes, answer.emulated,
-                answer.failure, self._clock.now(),
-            )  # fmt: skip
+            self._answers[key] = replace(answer, aborted=self._clock.now())
         return Status(self.poll(key).state, safe=True)
 
     def find(self, key: str, since: datetime | None = None) -> Found:
@@ -163,6 +180,39 @@ class RecordedWorld:
 
     def close(self) -> None:
         """Nothing is held."""
+
+    def repeats(self, key: str) -> int:
+        """The recorded trial that a job repeats; 0 where it repeats none."""
+        test = self._answers[key].test
+        return 0 if test is None else test.trial
+
+    def _reached(self, answer: Answer) -> tuple[int, datetime | None]:
+        """The latest checkpoint that a running test has passed, and when it passes the next."""
+        now, cycle = self._clock.now(), 0
+        assembly = timedelta(hours=self._world.assembly_hours)
+        for checkpoint in answer.job.checkpoints:
+            moment = answer.reaches(checkpoint, assembly)
+            if moment is None:
+                break
+            if moment > now:
+                return cycle, moment
+            cycle = checkpoint
+        return cycle, None
+
+    def _series(self, answer: Answer, since: int) -> Series | None:
+        """That a checkpoint was passed. The curves stay in the record: what they say is known."""
+        import numpy as np
+
+        cycle, _ = self._reached(answer)
+        if answer.aborted is not None or cycle <= since:
+            return None
+        return Series(
+            cycles=np.array([cycle], dtype=np.int64),
+            summary={"capacity_ah": np.zeros(1)},
+            voltage=np.zeros(0),
+            curves=np.zeros((0, 0), dtype=np.float32),
+            curve_cycles=np.zeros(0, dtype=np.int64),
+        )
 
     def _running(self) -> set[str]:
         now = self._clock.now()
@@ -186,7 +236,8 @@ class RecordedWorld:
         if world.recorded(place):
             tests = record.tests[place]
             test = tests[int(choice * len(tests))]
-            return self._ended(job, self._hours(test), test.outcomes, NOTHING, test.failure)
+            ended = self._ended(job, self._hours(test), test.outcomes, NOTHING, test.failure)
+            return replace(ended, test=test)
         emulated = self._emulated(job.parameters, rng)
         return self._ended(job, self._emulated_hours(emulated), NOTHING, emulated, None)
 

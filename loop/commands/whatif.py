@@ -86,8 +86,8 @@ def _question(asked: Asked) -> Question:
 
     if not asked.optimizer:
         raise BadInput("replay: --verify is needed, or --optimizer for a what-if")
-    unrecorded = asked.unrecorded or "emulate"
-    if unrecorded not in UNRECORDED:
+    unrecorded = asked.unrecorded or ""
+    if asked.unrecorded is not None and unrecorded not in UNRECORDED:
         raise BadInput(f"--unrecorded {unrecorded}: allowed: {', '.join(UNRECORDED)}")
     return Question(
         optimizers=tuple(dict.fromkeys(asked.optimizer)),
