@@ -17,7 +17,7 @@ from loop.whatif_record import Record
 
 FEWEST = 8  # different settings; with fewer the cross-validated error says nothing
 POOR = 0.5  # share of the reachable R² below which a warning is due
-NEAR = 0.5  # posterior variance over prior variance up to which a setting is in the region
+REACH = 0.95  # share of the recorded settings that lie in the region their neighbours make up
 Z90 = 1.6448536269514722  # standard normal quantile at 0.95
 
 
@@ -27,7 +27,8 @@ class Validation:
 
     rmse: of the settings' mean outcomes, in the metric's unit; r2: 1 - squared error over their
     variance; reachable: the r2 that the noise of those means leaves possible; within: share of
-    them inside their 90 % intervals; settings: how many.
+    them inside their 90 % intervals; settings: how many; reach: the posterior sd, without noise,
+    that 95 % of the settings had when they were left out: errors were looked at up to there.
     """
 
     settings: int
@@ -35,6 +36,7 @@ class Validation:
     r2: float
     reachable: float
     within: float
+    reach: float
 
     def __str__(self) -> str:
         return (
@@ -99,8 +101,9 @@ class Emulator:
         return belief.mean, belief.sd
 
     def near(self, sd: Array) -> Array:
-        """Whether settings with these posterior sds lie in the recorded region: (n,) of bool."""
-        return np.asarray(sd**2 <= NEAR * self.prior.sd**2)
+        """Whether settings with these posterior sds lie in the recorded region, as near to others
+        as recorded settings are: (n,) of bool."""
+        return np.asarray(sd <= self.validation.reach)
 
     @cached_property
     def scatter_sd(self) -> float:
@@ -132,4 +135,5 @@ def validated(prior: Prior, data: Data) -> Validation:
         r2=float(1.0 - np.mean(error**2) / spread),
         reachable=float(np.clip(1.0 - np.mean(variances) / spread, 0.0, 1.0)),
         within=float(np.mean(np.abs(error) <= Z90 * sd)),
+        reach=float(np.quantile(np.sqrt(np.maximum(sd**2 - variances, 0.0)), REACH)),
     )

@@ -89,11 +89,13 @@ def stage(store: Store, campaign_id: str, question: Question) -> Stage:
         notes = whatif_early.told(pool, horizons)
     emulate = question.unrecorded != "exclude" and not question.early
     look_up = campaign.space.finite or not emulate
+    emulators, validations = _emulators(campaign, record)
+    judge = Judge(campaign.space, pool, emulators.get(record.objective.metric), look_up)
     if not emulate:
         campaign = _restricted(campaign, pool)
-    emulators, validations = _emulators(campaign, record)
-    metric = record.objective.metric
-    judge = Judge(campaign.space, pool, emulators.get(metric), look_up)
+        if judge.covered(campaign.space.candidates) < len(campaign.space.candidates):
+            raise CampaignError([f"{campaign_id}: its settings cannot be listed as candidates: "
+                                 "truth values, or texts that look like numbers"])  # fmt: skip
     candidates = campaign.space.candidates if look_up else ()
     needed = not look_up or judge.covered(candidates) < len(candidates)
     if needed and not emulators:

@@ -10,6 +10,8 @@ from typing import Any
 from loop.whatif_judge import Judge, Verdict
 from loop.whatif_run import Case, Run
 
+MOSTLY = 0.5  # share of the tests covered below which a reader is warned
+
 
 @dataclass(frozen=True)
 class Mean:
@@ -118,7 +120,9 @@ class Table:
             if self.judge.emulator is None
             else "Values are the emulator's noise-free means given all recorded tests.",
         ]
-        if share < 1.0:
+        if share < MOSTLY:
+            lines.append(f"Warning: most of what was asked for is not {place}.")
+        if share < 1.0 and self.judge.look_up:
             lines.append("All other cells are answered by the emulator.")
         if record.faults:
             lost = f"{len(record.faults)} of {record.attempts}"

@@ -112,6 +112,17 @@ def test_horizons_beyond_the_record_are_refused(store, recorded):
         stage(store, recorded[1], asked("50", unrecorded="emulate"))
 
 
+def test_training_cells_at_settings_of_their_own_are_no_candidates(store, recorded):
+    """They teach the emulator all the same."""
+    name = recorded[1]
+    there = stage(store, name, asked("50"))
+    searched = {tuple(sorted(t.parameters.items()))
+                for t in restore(store, name).history.trials.values()}  # fmt: skip
+    for setting in there.campaign.space.candidates:
+        assert tuple(sorted(setting.items())) in searched
+    assert len(read(store, name).settings) >= len(there.campaign.space.candidates)
+
+
 def test_the_command_compares_horizons(capsys, recorded):
     url, name = recorded
     words = ["--optimizer", "random", "--early", "50,none", "--seeds", "1", "--workers", "1"]
