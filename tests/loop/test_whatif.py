@@ -207,6 +207,20 @@ def test_the_recorded_campaign_of_attia_2020(store, recorded_data):
         stage(store, campaign_id, asked(early=("50",)))
 
 
+def test_what_earlier_campaigns_taught_comes_along(store):
+    earlier = run(store, everything())
+    campaign_id = run(
+        store, hill(overrides={"start.campaigns": [earlier], "optimizer.replicates": 8})
+    )
+    there = stage(store, campaign_id, asked(optimizers=("gp_ucb",), trials=6))
+    assert len(there.campaign.start.measured) == 120
+    assert there.campaign.start.campaigns == ()
+    *_, last = compare(there, asked(optimizers=("gp_ucb",), trials=6), workers=1)
+    (row,) = last.rows()
+    assert (row.asked, row.covered) == (12, 1.0)  # given results are no tests
+    assert row.regret.mean < 3  # known from the first test on
+
+
 def test_other_kinds_of_campaigns_are_refused_in_one_line(store):
     campaign_id = run(store, foothill())
     with pytest.raises(CampaignError, match="has fidelities; what-if replays") as told:
