@@ -210,12 +210,18 @@ class Attendance:
         number, tried = attempt.trial, attempt.number
         at_cycle = predictor.due(attempt.looked, attempt.cycle)
         assert at_cycle is not None
-        predictor.stages(self._state.model)  # a model that cannot be read is no fault of the cell
+        stages = predictor.stages(self._state.model)  # one that is damaged is no fault of the cell
+        if at_cycle not in stages.models:
+            self._let_go_on(attempt, f"too few training cells lived to cycle {at_cycle}")
+            return
         try:
             with self._journal.watch.measure("surrogate"):
                 prediction = predictor.predict(self._state, number, tried, at_cycle)
         except ValueError as error:
-            self._give_up(attempt, str(error))
+            if at_cycle < predictor.checkpoints[-1]:  # a later look may have what this one lacks
+                self._let_go_on(attempt, str(error))
+            else:
+                self._give_up(attempt, str(error))
             return
         with self._journal.watch.measure("optimizer"):
             outlook = predictor.outlook(self._state, number, at_cycle)
@@ -245,7 +251,7 @@ class Attendance:
         self._journal.append(self._conclusion(attempt, progress, result))
 
     def _let_go_on(self, attempt: Attempt, reason: str) -> None:
-        """A test that cannot be stopped is measured to its end, unpredicted."""
+        """A test that cannot be predicted now is looked at again at the next checkpoint, if any."""
         now, seen = self._journal.now, self._state.seq
         name = self._lab.stopper.name
         body = Decided(now, seen, attempt.trial, attempt.number, name, "go_on", reason)

@@ -100,7 +100,7 @@ class EarlyPredictor:
 
     def card(self, content: bytes, cells: Sequence[Cell]) -> dict[str, bytes]:
         """The card of the models that `fit` gave, by its digest; at most one."""
-        models = self._read(content.decode()).models.values()
+        models = self.read(content.decode()).models.values()
         return model_cards.made(list(models), cells, self.spec.training)
 
     def _fitted(self, cells: Sequence[Cell]) -> str:
@@ -127,10 +127,15 @@ class EarlyPredictor:
         """The stored models of that digest, by checkpoint. Raises StoreDamaged where they were
         changed."""
         if self._loaded is None or self._loaded[0] != digest:
-            self._loaded = digest, self._read(self._store.artifact(digest).decode())
+            self._loaded = digest, self.read(self.text(digest))
         return self._loaded[1]
 
-    def _read(self, text: str) -> Stages:
+    def text(self, digest: str) -> str:
+        """The stored text of that digest. Raises StoreDamaged where it was changed."""
+        return self._store.artifact(digest).decode()
+
+    def read(self, text: str) -> Stages:
+        """Models from the text that `fit` gave. Raises ValueError."""
         load = target(self.spec.kind).from_json
         if self.spec.at_cycle == ADAPTIVE:
             return Stages.from_json(text, load)

@@ -157,7 +157,8 @@ class Engine:
             return False
         bodies = derive.revisions(state.campaign, state.history, state.bias_sd)
         self._revised = state.measured
-        self._journal.append([replace(body, time=self._journal.now) for body in bodies])
+        if bodies:
+            self._journal.append([replace(body, time=self._journal.now) for body in bodies])
         return bool(bodies)
 
     def _train(self) -> bool:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -58,6 +59,7 @@ class History:
     def __init__(self, names: Sequence[str]) -> None:
         """names: the free parameters, in the order of the space; they identify a setting."""
         self.names = tuple(names)
+        self._values = itemgetter(*names) if len(self.names) > 1 else None
         self.seen = 0
         self.proposals = 0  # calls of the optimiser answered so far
         self._trials: dict[int, Trial] = {}
@@ -96,7 +98,10 @@ class History:
 
     def key(self, setting: Setting) -> Key:
         """What identifies a setting: the values of the free parameters."""
-        return tuple(setting[name] for name in self.names)
+        if self._values is None:
+            return tuple(setting[name] for name in self.names)
+        found: Key = self._values(setting)  # asked for all candidates at each proposal
+        return found
 
     def asked(self, setting: Setting, fidelity: str = "") -> int:
         """How often the setting has been proposed so far (refused trials do not count)."""
@@ -104,7 +109,7 @@ class History:
 
     def infeasible(self, setting: Setting, fidelity: str = "") -> bool:
         """True where a trial of this setting failed in a way that the campaign calls infeasible."""
-        return (fidelity, self.key(setting)) in self._infeasible
+        return bool(self._infeasible) and (fidelity, self.key(setting)) in self._infeasible
 
     def open(self) -> Iterator[Trial]:
         """Trials that are not over, predicted or not."""

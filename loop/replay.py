@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from campaigns.campaign import Campaign, parse
 from campaigns.records import Purpose, Trial
 from loop import approvals, derive
+from loop.comparing import TOLERANCE, close, differences
 from loop.early import EarlyPredictor
-from loop.environment import environment
 from loop.events import (
     Approved,
     AwaitingApproval,
@@ -19,6 +18,7 @@ from loop.events import (
     Created,
     Decided,
     Event,
+    Fitted,
     Predicted,
     Proposed,
     ProposedTrial,
@@ -30,6 +30,7 @@ from loop.events import (
 )
 from loop.optimizers import registry as optimizers
 from loop.optimizers.base import Optimizer
+from loop.refitting import Refits
 from loop.state import CampaignState
 from loop.stopping import Decision
 from loop.stopping_choice import stopper_of
@@ -37,7 +38,6 @@ from loop.store.store import Store
 from loop.threads import single_threaded
 
 HANDMADE = frozenset({"person", "record"})  # proposals nobody derived: given by a person or a file
-TOLERANCE = 1e-6  # relative, where package versions differ
 
 Progress = Callable[[int, int], None]
 
@@ -52,6 +52,8 @@ class Divergence:
     derived: str
 
     def __str__(self) -> str:
+        if self.seq == 0:  # the store is not what was written: no decision was looked at
+            return " ".join(f"{self.kind or 'store'}, {self.recorded}: {self.derived}".split())
         return f"event {self.seq} ({self.kind}): recorded {self.recorded}, derived {self.derived}"
 
 
@@ -67,6 +69,9 @@ class Verdict:
     decisions: int
     first_divergence: Divergence | None
     differences: tuple[str, ...]  # packages whose version differs from the recorded one
+    models: int = 0  # early predictors that were fitted
+    refitted: int = 0  # of these, fitted again and found the same
+    not_refitted: tuple[str, ...] = ()  # those whose training cells are no longer there, and why
 
     @property
     def ok(self) -> bool:
@@ -76,7 +81,7 @@ class Verdict:
 class Audit:
     """Walks a journal once, re-deriving each decision at the prefix it was made at."""
 
-    def __init__(self, store: Store, campaign_id: str) -> None:
+    def __init__(self, store: Store, campaign_id: str, refits: Refits | None = None) -> None:
         text, files = store.document(campaign_id)
         self.campaign: Campaign = parse(text, files)
         self.events = store.events(campaign_id)
@@ -88,9 +93,12 @@ class Audit:
             if self.campaign.early_prediction is not None
             else None
         )
+        self.refits = refits  # None: stored models are believed
         self.tolerance = 0.0
         self.foreign = False  # recorded elsewhere: only the settings are comparable
-        self.counts = dict.fromkeys(("proposals", "identical", "predictions", "decisions"), 0)
+        self.counts = dict.fromkeys(
+            ("proposals", "identical", "predictions", "decisions", "models"), 0
+        )
         self.recommendations = 0
         self.divergence: Divergence | None = None
         self.stopper = stopper_of(self.campaign)
@@ -109,12 +117,22 @@ class Audit:
                 self.foreign = event.body.origin == "import"
                 state = CampaignState.of(self.campaign, [event])
                 continue
-            if not self._lawful(state, event):
+            if not self._follow(state, event):
                 return
-            self._examine(state, event)
-            state.apply(event)
             if progress is not None:
                 progress(event.seq, len(self.events))
+
+    def _follow(self, state: CampaignState, event: Event) -> bool:
+        """Look at one event and take it in; False where it makes no sense to go on."""
+        try:
+            if not self._lawful(state, event):
+                return False
+            self._examine(state, event)
+            state.apply(event)
+        except (derive.BadProposal, ValueError, LookupError) as error:
+            self._diverged(event, event.kind, f"nothing ({error})")
+            return False
+        return True
 
     def _compare_digest(self, event: Event, created: Created) -> None:
         if created.digest != self.campaign.digest:
@@ -149,6 +167,8 @@ class Audit:
                 self._proposed(state, event, event.body)
             case Recommended():
                 self._recommended(state, event, event.body)
+            case Fitted() if self.predictor is not None:
+                self._fitted(state, event, event.body)
             case Predicted() if self.predictor is not None:
                 self._predicted(state, event, event.body)
             case Revised():
@@ -209,6 +229,16 @@ class Audit:
             self._diverged(event, encode(body), "nothing to recommend")
         elif not self._alike(body, replace(derived, time=body.time)):
             self._diverged(event, *_difference(body, derived))
+
+    def _fitted(self, state: CampaignState, event: Event, body: Fitted) -> None:
+        self.counts["models"] += 1
+        if self.refits is None or self.predictor is None:
+            return
+        if body.seen != state.seq:
+            state = CampaignState.of(self.campaign, self.events[: body.seen])
+        difference = self.refits.compare(self.predictor, state, event, self.tolerance)
+        if difference is not None:
+            self._diverged(event, *difference)
 
     def _predicted(self, state: CampaignState, event: Event, body: Predicted) -> None:
         self.counts["predictions"] += 1
@@ -286,20 +316,23 @@ def verify(
     campaign_id: str,
     head: str | None = None,
     progress: Progress | None = None,
+    refits: Refits | None = None,
 ) -> Verdict:
     """Re-derive every proposal, prediction, stop and recommendation of a campaign.
 
     The journal's hash chain and the stored data are checked first; `head` (as a report printed it)
     finds a truncated tail. Bit-identical where the package versions are the recorded ones, within a
-    relative 1e-6 otherwise. Raises CampaignUnknown.
+    relative 1e-6 otherwise. Early predictors are those stored; with `refits` each is fitted again
+    first, and compared. Raises CampaignUnknown.
     """
-    audit = Audit(store, campaign_id)
-    differences = _differences(audit.events)
-    audit.tolerance = TOLERANCE if differences else 0.0
-    audit.divergence = _damage(store, campaign_id, audit.events, head)
-    if audit.divergence is None:
-        with single_threaded():
-            audit.run(progress)
+    damage = _damage(store, campaign_id, head)
+    if damage is not None:  # nothing of it can be believed, not even enough to go through it
+        return Verdict(campaign_id, 0, 0, 0, 0, 0, damage, ())
+    audit = Audit(store, campaign_id, refits)
+    differing = differences(audit.events)
+    audit.tolerance = TOLERANCE if differing else 0.0
+    with single_threaded():
+        audit.run(progress)
     return Verdict(
         campaign=campaign_id,
         proposals=audit.counts["proposals"],
@@ -308,49 +341,23 @@ def verify(
         recommendations=audit.recommendations,
         decisions=audit.counts["decisions"],
         first_divergence=audit.divergence,
-        differences=differences,
+        differences=differing,
+        models=audit.counts["models"],
+        refitted=0 if refits is None else refits.again,
+        not_refitted=() if refits is None else tuple(refits.missing),
     )
 
 
-def _damage(
-    store: Store, campaign_id: str, events: list[Event], head: str | None
-) -> Divergence | None:
+def _damage(store: Store, campaign_id: str, head: str | None) -> Divergence | None:
     """The first sign that the store is not what was written."""
     for damage in store.check(campaign_id):
         return Divergence(0, damage.table, damage.where, damage.what)
-    if head is not None and all(event.hash != head for event in events):
-        last = events[-1].hash if events else "no events"
-        return Divergence(len(events), "head", last, f"{head} (the journal's tail is missing)")
+    if head is not None:
+        events = store.events(campaign_id)
+        if all(event.hash != head for event in events):
+            told = f"{head} (the journal's tail is missing)"
+            return Divergence(len(events), "head", events[-1].hash, told)
     return None
-
-
-def _differences(events: Iterable[Event]) -> tuple[str, ...]:
-    """Packages whose version is not the one every engine of the campaign had."""
-    now = environment()
-    found: dict[str, None] = {}
-    for event in events:
-        recorded = getattr(event.body, "environment", None)
-        for package, version in (recorded or {}).items():
-            here = now.get(package, "missing")
-            if package not in _NO_MATTER and version != here:
-                found[f"{package}: {version} then, {here} now"] = None
-    return tuple(found)
-
-
-_NO_MATTER = frozenset({"host", "platform", "revision"})
-
-
-def close(one: Any, other: Any, tolerance: float) -> bool:
-    """Equal up to a relative tolerance in every number of two JSON values."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(close(one[k], other[k], tolerance) for k in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(
-            close(a, b, tolerance) for a, b in zip(one, other, strict=True)
-        )
-    if isinstance(one, float) and isinstance(other, float):
-        return abs(one - other) <= tolerance * max(abs(one), abs(other), 1e-300)
-    return bool(one == other)
 
 
 def _payload(campaign: Campaign, trial: Trial) -> str:

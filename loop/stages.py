@@ -34,19 +34,20 @@ class Stages:
     ) -> Stages:
         """Fit a model a checkpoint, each on the cells that it can learn from.
 
-        Raises ValueError where one cannot be fitted, or does not tell its cross-validated error.
+        A checkpoint that too few cells have lived to see has no model. Raises ValueError where
+        that is the first one already, or a model does not tell its cross-validated error.
         """
-        models, log_sds = {}, {}
+        models: dict[int, Any] = {}
+        log_sds = {}
         for at_cycle in checkpoints:
             model = make(at_cycle)
-            models[at_cycle] = model.fit([cell for cell in cells if fits(model, cell)])
             try:
-                log_sds[at_cycle] = float(model.cross_validated_log_sd)
-            except AttributeError as error:
-                raise ValueError(
-                    "the surrogate tells no cross_validated_log_sd, which at_cycle = 'adaptive' "
-                    "needs; give a number of cycles"
-                ) from error
+                models[at_cycle] = model.fit([cell for cell in cells if fits(model, cell)])
+            except ValueError:
+                if not models:
+                    raise
+                break
+            log_sds[at_cycle] = _error_of(model)
         return cls(models, log_sds, _log_sd(cells))
 
     def to_json(self) -> str:
@@ -81,6 +82,16 @@ class Stages:
     def worth(self) -> tuple[Stage, ...]:
         """What a prediction is worth at each checkpoint."""
         return tuple(Stage(at, self.log_sds[at], self.life_log_sd) for at in self.log_sds)
+
+
+def _error_of(model: Any) -> float:
+    try:
+        return float(model.cross_validated_log_sd)
+    except AttributeError as error:
+        raise ValueError(
+            "the surrogate tells no cross_validated_log_sd, which at_cycle = 'adaptive' needs; "
+            "give a number of cycles"
+        ) from error
 
 
 def fits(model: Any, cell: Cell) -> bool:

@@ -60,12 +60,13 @@ class PerChannelHour:
         weighed |= _savings(prediction, outlook)
         if spared:
             return Decision(False, spared, weighed)
+        most = min(MOST_LOG_SD, MOST_SHARE * here.life_log_sd) if ahead else MOST_LOG_SD
+        if here.log_sd > most:
+            reason = f"predictions at cycle {here.at_cycle} are off by {here.log_sd:.0%}"
+            return Decision(False, reason, weighed)
         if not ahead:
             reason = f"cycle {prediction.at_cycle} is the last checkpoint"
             return Decision(True, reason, weighed)
-        if here.log_sd > min(MOST_LOG_SD, MOST_SHARE * here.life_log_sd):
-            reason = f"predictions at cycle {here.at_cycle} are off by {here.log_sd:.0%}"
-            return Decision(False, reason, weighed)
         standing = Standing.of(campaign, history, trial, prediction)
         rates = _rates(outlook.stages, here, standing.spread)
         weighed |= {

@@ -82,7 +82,7 @@ class Maker(EarlyPredictor):
             digest, content = self.fit(cells)
         except TrainingFailed as error:
             raise CampaignError([f"--early {name}: {error}"]) from error
-        stages = self._read(content.decode())
+        stages = self.read(content.decode())
         predictions = {test.trial: self._asked_of(stages, test) for test in tests}
         return Horizon(
             name=name,

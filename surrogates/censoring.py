@@ -52,17 +52,38 @@ class Completion:
         completed, spread = (y if start is None else start).copy(), np.zeros(len(y))
         if not censored.any():
             return completed
+        widest = scatter(y, censored)
         for _ in range(MOST_ROUNDS):
             model = GuardedLinear.fit(x, completed, self.penalties)
             mean = model.unclipped(x)[0]
             free = max(len(y) - 1 - int((model.coefficients != 0.0).sum()), 1)
             variance = float(((completed - mean) ** 2 + spread).sum()) / free
-            sd = max(math.sqrt(variance), SMALLEST_SD_DEX)
+            sd = min(max(math.sqrt(variance), SMALLEST_SD_DEX), widest)
             before = completed[censored]
             completed[censored], spread[censored] = _beyond(mean[censored], sd, y[censored])
             if float(np.abs(completed[censored] - before).max()) < SETTLED_DEX:
                 break
         return completed
+
+
+def scatter(y: FloatArray, censored: Flags) -> float:
+    """Standard deviation of log10 lives that no feature explains: that of the censored normal.
+
+    The maximum of the likelihood (Tobin 1958 with a constant alone), by the same algorithm. It
+    bounds what is left unexplained once features help: with few lives and many features the
+    estimate of that grows without end, each round thinking the bounds in farther out.
+    Arguments as in `Completion.choose`.
+    """
+    completed, spread = y.copy(), np.zeros(len(y))
+    sd = SMALLEST_SD_DEX
+    for _ in range(MOST_ROUNDS):
+        mean = completed.mean()
+        before, sd = sd, max(math.sqrt(float(((completed - mean) ** 2 + spread).mean())), sd)
+        if sd - before < SETTLED_DEX * before:
+            break
+        centre = np.full(int(censored.sum()), mean)
+        completed[censored], spread[censored] = _beyond(centre, sd, y[censored])
+    return sd
 
 
 def _beyond(mean: FloatArray, sd: float, bound: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -108,9 +108,11 @@ class CycleLifeModel:
         on all training cells. Cells that were taken off alive (``censored``) are learnt from
         through a censored regression (`censoring.Completion`). Raises ValueError for fewer than
         8 cells of known life, repeated ids, unequal voltage grids, or a cell without curves up to
-        ``at_cycle``.
+        ``at_cycle`` or that was dead by then.
         """
         training = _training_cells(cells)
+        for cell in training:
+            self._check_alive(cell)
         grid = VoltageGrid.of(training[0])
         _check_grids(training, grid)
         x = feature_table(training, self._features, self._window)
@@ -118,7 +120,9 @@ class CycleLifeModel:
         return self
 
     def check(self, cell: Cell) -> None:
-        """Raises ValueError where the model could not learn from a cell: no curves, or gaps."""
+        """Raises ValueError where the model could not learn from a cell: dead before ``at_cycle``,
+        no curves, or gaps."""
+        self._check_alive(cell)
         feature_table([cell], self._features, self._window)
 
     def predict(self, cells: Sequence[Cell], level: float | None = None) -> LifePrediction:
@@ -219,6 +223,14 @@ class CycleLifeModel:
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def _check_alive(self, cell: Cell) -> None:
+        """A life that has ended before the horizon is no life to predict from there."""
+        life = cell.exact_life
+        if life is not None and life < self.at_cycle:
+            raise ValueError(
+                f"cell {cell.id} lived {life:g} cycles, which is over before cycle {self.at_cycle}"
+            )
 
     @property
     def _kind(self) -> ModelKind:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from surrogates.cycle_life import Cell, CycleLifeModel
+from surrogates.cycle_life import FEWEST_TRAINING_CELLS, Cell, CycleLifeModel
 from surrogates.feature_importance import Importance, importance
 from surrogates.life_scores import (
+    FOLDS,
     LEVELS,
     Answers,
     Calls,
@@ -23,6 +24,8 @@ from surrogates.life_scores import (
 
 HELD_OUT, CROSS_VALIDATED = "held out", "five-fold cross-validation"
 HORIZONS = (20, 30, 50, 75, 100)
+# As many as leave enough to fit when a fold is held out.
+FEWEST_TO_FOLD = -(-FEWEST_TRAINING_CELLS * FOLDS // (FOLDS - 1))
 LONGER_THAN = 550.0  # cycles; the threshold of Severson et al. (2019)
 
 Pairs = tuple[tuple[CycleLifeModel, list[Cell]], ...]  # models, each with its held-out cells
@@ -111,6 +114,11 @@ def fitted_on(model: str, at_cycle: int, train: Sequence[Cell], test: Sequence[C
 
 def cross_fitted(model: str, at_cycle: int, cells: Sequence[Cell]) -> Pairs:
     """Five models, each fitted without a fifth of the cells. Raises ValueError for too few."""
+    if len(known(cells)) < FEWEST_TO_FOLD:
+        raise ValueError(
+            f"{len(known(cells))} of {len(cells)} cells have a known life, at least "
+            f"{FEWEST_TO_FOLD} are needed to cross-validate"
+        )
     return tuple(
         (CycleLifeModel(at_cycle=at_cycle, model=model).fit(rest), held)
         for rest, held in folds(_measured(cells))

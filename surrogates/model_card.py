@@ -192,7 +192,11 @@ def _data(cells: Sequence[Cell], source: str) -> Data:
 
 
 def _fit(model: CycleLifeModel, cells: Sequence[Cell]) -> Fit:
-    x = fitted_features.table(model, known(cells))
+    learnt_from = {*model.fitted.training_ids, *model.fitted.censored_ids}
+    taught = [cell for cell in cells if cell.id in learnt_from]
+    if len(taught) < len(learnt_from):
+        raise ValueError("the model was fitted to other cells")
+    x = fitted_features.table(model, taught)
     ranges = zip(fitted_features.names(model), x.min(axis=0), x.max(axis=0), strict=True)
     return Fit(
         at_cycle=model.at_cycle,

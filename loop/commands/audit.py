@@ -34,6 +34,9 @@ def replay(
     head: Annotated[
         str | None, typer.Option(metavar="HASH", help="A printed head; finds a cut-off journal.")
     ] = None,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="With --verify: fit early predictors again, too.")
+    ] = False,
     optimizer: Annotated[
         list[str] | None,
         typer.Option("--optimizer", help="What if this one had chosen? Repeatable."),
@@ -74,6 +77,7 @@ def replay(
     choices on the world it recorded."""
     from loop import replay as audit
     from loop.commands.whatif import Asked, what_if
+    from loop.refitting import Refits
 
     asked = Asked(
         optimizer, channels, early, seeds, first_seed, trials, unrecorded, assembly_hours,
@@ -82,6 +86,8 @@ def replay(
     if not verify:
         if head is not None:
             raise BadInput("--head: belongs to --verify")
+        if refit:
+            raise BadInput("--refit: belongs to --verify")
         what_if(store, campaign_id, asked, as_json=as_json)
         return
     if asked.given:
@@ -89,15 +95,18 @@ def replay(
     if head is not None and not re.fullmatch("[0-9a-f]{64}", head):
         raise BadInput(f"--head {head}: 64 hexadecimal digits are needed, as a report prints them")
     with reading(store) as opened, meter("verifying", "events") as progress, as_bad_input():
-        verdict = audit.verify(opened, campaign_id, head, progress)
+        refits = Refits() if refit else None
+        verdict = audit.verify(opened, campaign_id, head, progress, refits)
     if as_json:
         emit_json(_told(verdict))
-    else:
+    elif verdict.ok or verdict.proposals:  # of a store that was changed nothing was derived
         emit(_sentence(verdict))
     for difference in verdict.differences:
         note(f"leyden: other versions: {difference}")
     if verdict.first_divergence is not None:
         raise Failed(f"{campaign_id} diverges at {verdict.first_divergence}")
+    if verdict.not_refitted:
+        raise Failed(f"{campaign_id}: not fitted again: {'; '.join(verdict.not_refitted)}")
 
 
 def _told(verdict: Verdict) -> dict[str, Any]:
@@ -112,6 +121,9 @@ def _told(verdict: Verdict) -> dict[str, Any]:
         "predictions": verdict.predictions,
         "recommendations": verdict.recommendations,
         "differences": list(verdict.differences),
+        "models": verdict.models,
+        "refitted": verdict.refitted,
+        "not_refitted": list(verdict.not_refitted),
     }
 
 
@@ -119,4 +131,7 @@ def _sentence(verdict: Verdict) -> str:
     text = f"{verdict.campaign}: {verdict.identical} of {verdict.proposals} proposals identical"
     if verdict.predictions:
         text += f", {verdict.predictions} predictions"
-    return f"{text}, {verdict.recommendations} recommendations derived again"
+    text += f", {verdict.recommendations} recommendations derived again"
+    if verdict.refitted or verdict.not_refitted:
+        text += f", {verdict.refitted} of {verdict.models} models fitted again"
+    return text

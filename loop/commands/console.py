@@ -106,7 +106,7 @@ def writing(url: str, *, create: bool = False) -> Iterator[Store]:
 
 def _opening(url: str, make: Callable[[], Store]) -> Store:
     """A file that is no store is the caller's mistake; damage found later is not."""
-    from loop.store.errors import StoreDamaged
+    from loop.store.errors import NoStore
 
     if url in IN_MEMORY:
         raise BadInput(
@@ -115,7 +115,7 @@ def _opening(url: str, make: Callable[[], Store]) -> Store:
         )
     try:
         return make()
-    except StoreDamaged as error:
+    except NoStore as error:
         raise BadInput(str(error)) from error
 
 

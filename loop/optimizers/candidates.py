@@ -49,7 +49,9 @@ class Answer:
         """How often the setting may be asked for beyond this answer."""
         if self._history.infeasible(setting):
             return 0
-        asked = self._history.asked(setting) + self._taken[self._history.key(setting)]
+        asked = self._history.asked(setting)
+        if self._taken:
+            asked += self._taken[self._history.key(setting)]
         return max(0, self._replicates - asked)
 
     def allows(self, setting: Setting) -> bool:

@@ -177,5 +177,5 @@ def cholesky(covariance: Array, variances: Array) -> Array:
     """Lower Cholesky factor of covariance (n x n) plus a diagonal (n,) and a trace of jitter."""
     matrix = covariance.copy()
     jitter = JITTER * float(covariance[0, 0])
-    matrix[np.diag_indices_from(matrix)] += variances + jitter
+    matrix.flat[:: len(matrix) + 1] += variances + jitter
     return np.asarray(np.linalg.cholesky(matrix))

@@ -81,7 +81,7 @@ def fitted(data: Data, fixed: Fixed, bounds: Bounds | None = None) -> Prior:
     start = _start(data, fixed, centre, scale, mean_sd=scale)
     data, limits = _thinned(data), None if limits is None else _fewer(limits)
     squared = squared_distances(data.points, data.points)
-    belief = _Belief(data, fixed, start, _moments(data, limits)[1])
+    belief = _Belief.of(data, fixed, start, _moments(data, limits)[1])
     names = belief.free
 
     def prior_at(logs: tuple[float, ...]) -> Prior:
@@ -106,10 +106,16 @@ def fitted(data: Data, fixed: Fixed, bounds: Bounds | None = None) -> Prior:
 
 @dataclass(frozen=True, slots=True)
 class _Belief:
-    data: Data
     fixed: Fixed
     centre: Prior
     scale: float  # what the outcomes differ by
+    width: float  # of the half-Cauchy belief about the spread
+
+    @classmethod
+    def of(cls, data: Data, fixed: Fixed, centre: Prior, scale: float) -> _Belief:
+        """The beliefs beside some data; asked for a density many times, so worked out once."""
+        share = SPREAD_UNSTATED if np.isnan(data.sem).any() else SPREAD
+        return cls(fixed, centre, scale, share * scale + 0.5 * data.stated_sem)
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -131,10 +137,7 @@ class _Belief:
         z_sd = math.log(prior.sd / self.centre.sd) / SD_LOG_SD
         density = -0.5 * (z_length**2 + z_sd**2)
         if self.fixed.noise_sd is None:
-            unstated = bool(np.isnan(self.data.sem).any())
-            share = SPREAD_UNSTATED if unstated else SPREAD
-            width = share * self.scale + 0.5 * self.data.stated_sem
-            density -= math.log1p((prior.spread_sd / width) ** 2)
+            density -= math.log1p((prior.spread_sd / self.width) ** 2)
         return density
 
 

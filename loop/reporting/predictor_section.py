@@ -71,10 +71,9 @@ def section(cards: Sequence[tuple[str, ModelCard]]) -> list[dict[str, Any]]:
 
 def line(card: ModelCard) -> str:
     """For the terminal: which model, how good, from how many cells."""
-    told = "; ".join(
-        f"{fit.model} at {fit.at_cycle} cycles, cross-validated error {fit.log_sd:.1%}"
-        for fit in card.fits
-    )
+    cycles = ", ".join(str(fit.at_cycle) for fit in card.fits)
+    errors = ", ".join(f"{fit.log_sd:.1%}" for fit in card.fits)
+    told = f"{card.fits[0].model} at {cycles} cycles, cross-validated error {errors}"
     return f"{told}; trained on {card.data.exact} cells"
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from loop.events import VERSION, Created, Event, Fitted, Measured, decode
 from loop.store.chain import breaks
-from loop.store.curves import digest_series, join
+from loop.store.curves import cycle_rows, digest_series, join
 from loop.store.errors import StoreError
 from loop.store.journal import COLUMNS, UNTOLD
 from loop.store.projection import KEYS, REBUILT, Row, fold
+from loop.store.schema import altered
+from loop.store.seals import SEALED, broken
 
 if TYPE_CHECKING:
     from loop.store.sqlite import Database
@@ -29,21 +32,35 @@ class Damage:
     what: str
 
     def __str__(self) -> str:
-        return f"{self.table or 'store'}, {self.where}: {self.what}"
+        return " ".join(f"{self.table or 'store'}, {self.where}: {self.what}".split())
 
 
 def check(database: Database, campaign: str | None = None) -> list[Damage]:
     """All contradictions of one campaign or, with None, of the whole store; [] if there are none.
 
-    The file's own structure and the foreign keys are always checked as a whole.
+    The file's own structure, the foreign keys and what belongs to no campaign's journal (rulings,
+    the board of work, tokens) are always checked as a whole.
     """
-    found = list(_guarded(("", "file"), (Damage(*flaw) for flaw in database.flaws())))
+    found = list(_guarded(("", "file"), _flaws(database.broken_pages)))
     ids = [campaign] if campaign is not None else _ids(database, found)
     for one in ids:
         found += _guarded(("campaign", one), _campaign(database, one))
+    for table in SEALED:
+        found += _guarded((table, ""), _seals(database, table))
     if campaign is None:
         found += _guarded(("artifact", ""), _artifacts(database))
+        found += _guarded(("", "schema"), _flaws(lambda: altered(database)))
+    # last: a lost row shows above as what it is, here as what no longer finds it
+    found += _guarded(("", "foreign keys"), _flaws(database.dangling))
     return found
+
+
+def _flaws(find: Callable[[], Iterable[tuple[str, str, str]]]) -> Iterator[Damage]:
+    yield from (Damage(*flaw) for flaw in find())
+
+
+def _seals(database: Database, table: str) -> Iterator[Damage]:
+    yield from (Damage(table, *flaw) for flaw in broken(database, table))
 
 
 def _guarded(where: tuple[str, str], damages: Iterator[Damage]) -> Iterator[Damage]:
@@ -103,7 +120,11 @@ def _event(row: Sequence[Any]) -> Event | Damage:
 
 
 def _projections(database: Database, campaign: str, events: list[Event]) -> Iterator[Damage]:
-    stored = _rows(database, "campaign", "id", campaign)[0]
+    found = _rows(database, "campaign", "id", campaign)
+    if not found:
+        yield Damage("campaign", campaign, "the row is missing")
+        return
+    stored = found[0]
     if stored["id"] != f"{stored['name']}-{stored['number']}":
         yield Damage("campaign", campaign, "the id is not the name and number")
     given = {name: stored[name] for name in ("id", "number", "text")}
@@ -152,6 +173,8 @@ def _document(database: Database, campaign: str, first: Event) -> Iterator[Damag
         "WHERE campaign = :campaign",
         {"campaign": campaign},
     )
+    if not text:
+        return  # told already: the row is missing
     try:
         if parse(text[0][0], dict(files)).digest != first.body.digest:
             yield Damage("campaign", campaign, "text or files differ from the digest in event 1")
@@ -197,21 +220,31 @@ def _measured(database: Database, event: Event, body: Measured) -> Iterator[Dama
             yield Damage("curve", f"{where} cycle {first}", what)
             return
     try:
-        found = digest_series(join(cycles, [row[1:4] for row in curves]))
-    except (ValueError, TypeError, AttributeError) as error:
+        data = join(cycles, [row[1:4] for row in curves])
+        found = digest_series(data)
+        texts = [row["summary"] for row in cycle_rows(data)]
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as error:
         yield Damage("cycle or curve", where, f"cannot be read: {error}")
         return
     if found != body.digest:
         yield Damage("cycle or curve", where, "the data differ from the digest in the event")
+    elif texts != [text for _, text in cycles]:  # 1e-5 and 1E-5 are one number
+        yield Damage("cycle", where, "the text is not as it was written")
 
 
-def _blob(first: int, cycles: str, grid: bytes | None, data: bytes, checksum: str) -> str:
+def _blob(first: int, cycles: str, grid: bytes | None, data: Any, checksum: str) -> str:
     """What is wrong with one row of curves; "" for nothing."""
     if grid is None:
         return "the voltage grid is missing"
-    if hashlib.sha256(data).hexdigest() != checksum:
+    if not isinstance(data, bytes) or hashlib.sha256(data).hexdigest() != checksum:
         return "the checksum does not match"
-    if not cycles.startswith(f"[{first},") and cycles != f"[{first}]":
+    try:
+        numbers = json.loads(cycles)
+    except (ValueError, TypeError) as error:
+        return f"the cycles cannot be read: {error}"
+    if json.dumps(numbers, separators=(",", ":")) != cycles:
+        return "the cycles are not as they were written"
+    if numbers[:1] != [first]:
         return "the cycles do not begin with the first"
     return ""
 

@@ -7,7 +7,8 @@ StoreError
  ├─ StoreLocked       another program holds the store for longer than the waiting time
  ├─ StoreOlder        made by an older release: `leyden store upgrade`
  ├─ StoreNewer        made by a newer release
- ├─ StoreDamaged      no database, or one that contradicts itself
+ ├─ StoreDamaged      one that contradicts itself
+ │   └─ NoStore       no database, or that of another program
  ├─ CampaignUnknown   no campaign of that id; the nearest ids are named
  ├─ LeaseHeld         another engine runs the campaign
  └─ LeaseLost         another engine has taken the campaign over
@@ -55,7 +56,11 @@ class StoreNewer(StoreError):
 
 
 class StoreDamaged(StoreError):
-    """The file is no store, or its content contradicts itself."""
+    """The content contradicts itself, or cannot be read."""
+
+
+class NoStore(StoreDamaged):
+    """What stands there is no store, and probably never was."""
 
 
 class CampaignUnknown(StoreError):

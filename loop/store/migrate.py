@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loop.store.errors import StoreDamaged, StoreMissing, StoreNewer, StoreOlder
+from loop.store.errors import NoStore, StoreDamaged, StoreMissing, StoreNewer, StoreOlder
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from loop.store.sqlite import Database
 
-HEAD = "0007"  # the last revision in `migrations/versions`
+HEAD = "0008"  # the last revision in `migrations/versions`
 VERSION_TABLE = (  # word for word Alembic's own
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
     "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
@@ -23,13 +23,13 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 def revision(database: Database) -> str:
     """The revision of a store; "" where there are no tables yet.
 
-    Raises StoreDamaged for the database of another program.
+    Raises NoStore for the database of another program, StoreDamaged.
     """
     tables = database.tables()
     if not tables:
         return ""
     if not {"alembic_version", "campaign", "event"} <= tables:
-        raise StoreDamaged(f"{database.url} is the database of another program; name another store")
+        raise NoStore(f"{database.url} is the database of another program; name another store")
     rows = database.rows("SELECT version_num FROM alembic_version")
     if len(rows) != 1:
         raise StoreDamaged(f"{database.url} does not say its revision; restore it from a backup")

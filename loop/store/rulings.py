@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from loop.store.errors import RulingWithdrawn
+from loop.store.seals import seal
 
 if TYPE_CHECKING:
     from loop.store.sqlite import Database
@@ -29,6 +30,7 @@ def file(statements: Statements, campaign: str, body: str) -> int:
     row = {"campaign": campaign, "body": body, "filed_at": filed_at, "state": OPEN, "answer": ""}
     statements.insert("ruling", [row])
     ((number,),) = statements.database.rows("SELECT max(id) FROM ruling")
+    seal(statements.database, "ruling", {"id": number})
     return int(number)
 
 
@@ -49,12 +51,15 @@ def answer(statements: Statements, number: int, state: str, said: str) -> None:
     key = {"id": number, "state": OPEN}
     if not statements.update("ruling", key, {"state": state, "answer": said}):
         raise RulingWithdrawn(number)
+    seal(statements.database, "ruling", {"id": number})
 
 
 def withdraw(statements: Statements, number: int) -> bool:
     """Take an open ruling back; False where it is open no more. In the caller's transaction."""
     key = {"id": number, "state": OPEN}
-    return statements.update("ruling", key, {"state": WITHDRAWN}) > 0
+    withdrawn = statements.update("ruling", key, {"state": WITHDRAWN}) > 0
+    seal(statements.database, "ruling", {"id": number})
+    return withdrawn
 
 
 def state(database: Database, number: int) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from loop.store.errors import (
+    NoStore,
     StoreDamaged,
     StoreError,
     StoreFull,
@@ -147,16 +148,18 @@ class Database:
         """The names of the columns of a table, in order."""
         return [row[1] for row in self.rows(f"PRAGMA table_info({table})")]
 
-    def flaws(self) -> list[tuple[str, str, str]]:
-        """What SQLite itself finds wrong: (table, where, what)."""
-        found = [
-            ("", "file", str(text))
-            for (text,) in self.rows("PRAGMA integrity_check")
-            if text != "ok"
+    def broken_pages(self) -> list[tuple[str, str, str]]:
+        """What SQLite finds wrong with the file: (table, where, what)."""
+        found = self.rows("PRAGMA integrity_check")
+        texts = (" ".join(str(text).split()) for (text,) in found)
+        return [("", "file", text) for text in texts if text != "ok"]
+
+    def dangling(self) -> list[tuple[str, str, str]]:
+        """Rows that refer to none: (table, where, what)."""
+        return [
+            (table, f"row {row}", f"refers to a row of {parent} that does not exist")
+            for table, row, parent, _ in self.rows("PRAGMA foreign_key_check")
         ]
-        for table, row, parent, _ in self.rows("PRAGMA foreign_key_check"):
-            found.append((table, f"row {row}", f"refers to a row of {parent} that does not exist"))
-        return found
 
     def backup(self, target: Path) -> None:
         """Copy everything into a new file while others go on writing.
@@ -189,7 +192,7 @@ class Database:
                 raise self._not_writable(path.parent)
             return
         if not path.is_file():
-            raise StoreDamaged(f"{self.url}: {path} is no file; name another store")
+            raise NoStore(f"{self.url}: {path} is no file; name another store")
         if not self.read_only:
             for place in (path, path.parent):  # the folder takes the write-ahead log
                 if not _writable(place):
@@ -269,6 +272,9 @@ class Database:
     def explain(self, error: sqlite3.Error) -> StoreError:
         """The one line a person can act upon."""
         code = getattr(error, "sqlite_errorname", "") or ""
+        told = " ".join(str(error).split())  # a broken schema is quoted line by line
+        if "Could not decode" in told:  # Python's own, without a code
+            return self._damaged(told)
         match code.split("_")[1:2]:
             case ["FULL"]:
                 return self._no_room()
@@ -280,9 +286,11 @@ class Database:
                     f"{self.timeout_s:g} s; wait for it or stop it, then try again"
                 )
             case ["NOTADB"]:
-                return StoreDamaged(f"{self.url} is not a database; name another store")
+                return NoStore(f"{self.url} is not a database; name another store")
             case ["CORRUPT"]:
-                return StoreDamaged(f"{self.url} is damaged ({error}); restore it from a backup")
+                return self._damaged(told)
+            case ["ERROR"]:  # a table, a column or the format is not what a store has
+                return self._damaged(told)
             case ["CANTOPEN"] | ["PERM"] | ["AUTH"]:
                 return StoreReadOnly(
                     f"{self.url} cannot be opened; check the permissions of the file and its folder"
@@ -290,11 +298,12 @@ class Database:
             case ["IOERR"]:
                 if self._free_bytes() < NO_ROOM_BYTES:
                     return self._no_room()
-                return StoreError(
-                    f"{self.url}: the disk failed ({error}); check it, then try again"
-                )
+                return StoreError(f"{self.url}: the disk failed ({told}); check it, then try again")
             case _:
-                return StoreError(f"{self.url} refused: {error}")
+                return StoreError(f"{self.url} refused: {told}")
+
+    def _damaged(self, what: str) -> StoreDamaged:
+        return StoreDamaged(f"{self.url} is damaged ({what}); restore it from a backup")
 
     def _no_room(self) -> StoreFull:
         return StoreFull(

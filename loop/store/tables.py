@@ -16,10 +16,10 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.orm import registry
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-CLUSTERED = {"sqlite_with_rowid": False}  # one b-tree, in the order of the key
+from loop.store import tables_board  # noqa: F401 - its tables belong to the same metadata
+from loop.store.tables_base import CLUSTERED, StoreTable, sealed
 
 
 def _trial_key() -> ForeignKeyConstraint:
@@ -28,10 +28,6 @@ def _trial_key() -> ForeignKeyConstraint:
 
 def _event_key() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["campaign", "seq"], ["event.campaign", "event.seq"])
-
-
-class StoreTable(SQLModel, registry=registry()):
-    """A table of the store; the registry is its own, so that no other package's tables get in."""
 
 
 # what is recorded ----------------------------------------------------------------------------
@@ -152,6 +148,7 @@ class RulingTable(StoreTable, table=True):
     filed_at: str = Field(sa_type=Text)
     state: str = Field(sa_type=Text)
     answer: str = Field(sa_type=Text)
+    seal: str = sealed()
 
 
 # what follows from the events ----------------------------------------------------------------
@@ -312,80 +309,6 @@ class ModelTable(StoreTable, table=True):
     trials: str = Field(sa_type=Text)  # JSON list
     source: str = Field(sa_type=Text)
     bias_sd: float = Field(sa_column_kwargs={"server_default": "0"})
-
-
-# the board of work: recorded, and no part of any campaign's journal ---------------------------
-# Columns named `…_unix` are wall clock, seconds since 1970 in UTC: leases are reckoned in SQL.
-
-
-class WorkTable(StoreTable, table=True):
-    """One job on the board, as it stands now; `work_event` tells how it came there."""
-
-    __tablename__ = "work"
-    __table_args__ = (Index("work_open", "instrument", "state"), Index("work_claim", "claim"))
-
-    id: int | None = Field(default=None, primary_key=True)
-    key: str = Field(unique=True, sa_type=Text)
-    instrument: str = Field(sa_type=Text)  # the name that tokens are bound to
-    request: str = Field(sa_type=Text)  # canonical JSON: what is to be done
-    lease_s: float
-    lost_after_s: float
-    on_lease_loss: str = Field(sa_type=Text)
-    repeatable: bool
-    state: str = Field(sa_type=Text)
-    fence: int  # grows with every claim
-    robot: str | None = Field(sa_type=Text)
-    claim: str | None = Field(sa_type=Text)  # the robot's own name for its claim
-    posted_unix: float
-    begun_unix: float | None
-    seen_unix: float | None  # when its robot was last heard of
-    over_unix: float | None
-    progress: float
-    cycle: int
-    note: str = Field(sa_type=Text)
-    run_id: str = Field(sa_type=Text)  # the device's own name for the run
-    stop: str | None = Field(sa_type=Text)  # why it is to be stopped
-    outcome: str | None = Field(sa_type=Text)  # canonical JSON
-
-
-class WorkPartTable(StoreTable, table=True):
-    """Partial results of a job, as its robot numbered them."""
-
-    __tablename__ = "work_part"
-    __table_args__ = CLUSTERED
-
-    work: int = Field(primary_key=True, foreign_key="work.id")
-    part: int = Field(primary_key=True)
-    content: str = Field(sa_type=Text)  # canonical JSON
-
-
-class WorkEventTable(StoreTable, table=True):
-    """What happened to a job of the board; rows are only added."""
-
-    __tablename__ = "work_event"
-    __table_args__ = (Index("work_event_of", "work"),)
-
-    id: int | None = Field(default=None, primary_key=True)
-    work: int = Field(foreign_key="work.id")
-    recorded_at: str = Field(sa_type=Text)
-    kind: str = Field(sa_type=Text)
-    fence: int
-    robot: str | None = Field(sa_type=Text)
-    text: str = Field(sa_type=Text)
-
-
-class RobotTokenTable(StoreTable, table=True):
-    """Who may work on the board; the secret itself is not kept."""
-
-    __tablename__ = "robot_token"
-
-    digest: str = Field(primary_key=True, sa_type=Text)  # SHA-256 of the secret
-    name: str = Field(sa_type=Text)  # of the robot
-    instrument: str = Field(sa_type=Text)
-    verbs: str = Field(sa_type=Text)  # JSON list
-    created_at: str = Field(sa_type=Text)
-    expires_at: str | None = Field(sa_type=Text)
-    revoked_at: str | None = Field(sa_type=Text)
 
 
 METADATA = StoreTable.metadata

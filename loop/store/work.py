@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from instruments.base import Busy, Refused, Unreachable
 from instruments.board import Content, Posting, Standing, WorkState
 from loop.store.errors import StoreLocked
+from loop.store.seals import seal
 from loop.store.work_rows import (
     Now,
     Row,
@@ -116,6 +117,7 @@ class WorkBoard:
         row = one(self._database, "key = :key", {"key": posting.key})
         if row is None:
             raise RuntimeError(f"{posting.key}: a row just written is not there")
+        seal(self._database, "work", {"id": row.id})
         remember(self._database, row, "posted", now)
         return row
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from instruments.board import Content, Standing, WorkState
+from loop.store.seals import seal
 from loop.store.work_rows import (
     COLUMNS,
     Now,
@@ -44,6 +45,7 @@ HAD = (
     "SELECT EXISTS(SELECT 1 FROM work_event WHERE work = :work AND robot = :robot "
     "AND fence = :fence AND kind = 'claimed')"
 )
+PART = "INSERT INTO work_part (work, part, content) VALUES (:work, :part, :content)"
 LARGEST_ID = 2**63 - 1  # that SQLite can hold
 OPEN = (WorkState.CLAIMED, WorkState.RUNNING, WorkState.LOST)
 BEGUN = (WorkState.RUNNING, WorkState.LOST)
@@ -159,7 +161,8 @@ class WorkDesk:
             if known and known[0][0] != text:
                 raise Superseded(f"part {number} of job {work} is there with other content")
             if not known:
-                self._database.run("INSERT INTO work_part VALUES (:work, :part, :content)", values)
+                self._database.run(PART, values)
+                seal(self._database, "work_part", {"work": work, "part": number})
             cycle = max(cycle, row.cycle)
             row = change(self._database, row, seen_unix=now.timestamp(), cycle=cycle)
         return standing(row, now)
@@ -214,6 +217,7 @@ class WorkDesk:
         if not rows:
             return None
         row = Row(*rows[0])
+        seal(self._database, "work", {"id": row.id})
         remember(self._database, row, "claimed", now)
         return row
 

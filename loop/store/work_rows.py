@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from instruments.board import Content, Standing, WorkState
+from loop.store.seals import HEARTBEAT, seal
 
 if TYPE_CHECKING:
     from loop.store.sqlite import Database
@@ -44,7 +45,7 @@ class Row(NamedTuple):
 COLUMNS = ", ".join(Row._fields)
 REMEMBER = (
     "INSERT INTO work_event (work, recorded_at, kind, fence, robot, text) "
-    "VALUES (:work, :recorded_at, :kind, :fence, :robot, :text)"
+    "VALUES (:work, :recorded_at, :kind, :fence, :robot, :text) RETURNING id"
 )
 
 
@@ -66,7 +67,7 @@ def one(database: Database, where: str, values: Mapping[str, Any]) -> Row | None
 
 def remember(database: Database, row: Row, kind: str, now: datetime, text: str = "") -> None:
     """Add a line to the history of a job, inside the caller's transaction."""
-    database.run(
+    ((number,),) = database.rows(
         REMEMBER,
         {
             "work": row.id,
@@ -77,12 +78,15 @@ def remember(database: Database, row: Row, kind: str, now: datetime, text: str =
             "text": text,
         },
     )
+    seal(database, "work_event", {"id": number})
 
 
 def change(database: Database, row: Row, **values: Any) -> Row:
     """Set columns of a job, inside the caller's transaction; the row as it is then."""
     text = ", ".join(f"{name} = :{name}" for name in values)
     database.run(f"UPDATE work SET {text} WHERE id = :id", {**values, "id": row.id})
+    if not HEARTBEAT.issuperset(values):
+        seal(database, "work", {"id": row.id})
     return row._replace(**{name: value for name, value in values.items() if name in row._fields})
 
 

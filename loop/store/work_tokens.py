@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from loop.store.seals import seal
 from loop.store.work_robots import Caller
 from loop.store.work_rows import Now, utc_now
 
@@ -81,6 +82,7 @@ class Tokens:
                     "expires_at": expires,
                 },
             )
+            seal(self._database, "robot_token", {"digest": _digest(secret)})
         return secret
 
     def list(self) -> list[Token]:
@@ -98,7 +100,13 @@ class Tokens:
                 "AND revoked_at IS NULL",
                 {"now": _text(now), "name": name},
             )
+            self._seal(name)
         return valid
+
+    def _seal(self, name: str) -> None:
+        query = "SELECT digest FROM robot_token WHERE name = :name"
+        for (digest,) in self._database.rows(query, {"name": name}):
+            seal(self._database, "robot_token", {"digest": digest})
 
     def who(self, secret: str, verb: str) -> Caller | None:
         """The robot that a secret stands for; None for one that is unknown, or over."""

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from loop.events import Decided, Predicted
 from loop.replay import verify
 from loop.restoring import restore
+from loop.stages import Stages
 from loop.stopping import Outlook, Stage
 from loop.stopping_adaptive import _rates, _verdict
 from loop.store.store import Store
+from surrogates.cycle_life import Cell, CycleLifeModel
 from tests.loop.laboratory import charging, run
 
 ADAPTIVE = {
@@ -116,6 +118,58 @@ def test_every_prediction_and_decision_is_derived_again(campaign_run) -> None:
     assert verdict.predictions == verdict.decisions
     made = [e.body for e in store.events(campaign_id) if isinstance(e.body, Predicted)]
     assert verdict.predictions == len(made) > 30
+
+
+def test_checkpoints_that_no_training_cell_lived_to_see_have_no_model() -> None:
+    rng = np.random.default_rng(6)
+    cells = [_cell(f"c{i}", 60 + 5 * i, rng) for i in range(12)]
+    stages = Stages.fit(
+        lambda at: CycleLifeModel(at, "elastic_net"),
+        (20, 50, 100),
+        [cell.until(min(cell.cycles[-1], 100)) for cell in cells],
+    )
+    assert list(stages.models) == [20, 50]
+    text = stages.to_json()
+    again = Stages.from_json(text, CycleLifeModel.from_json)
+    assert again.to_json() == text
+    assert again.worth == stages.worth
+    with pytest.raises(ValueError, match="known life"):
+        Stages.fit(lambda at: CycleLifeModel(at, "elastic_net"), (90, 100), cells)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": "leyden.stages.1"}', "null"])
+def test_damaged_stages_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Stages.from_json(text, CycleLifeModel.from_json)
+
+
+def _cell(name: str, life: int, rng: np.random.Generator) -> Cell:
+    """Curves that sink with age, up to the end of life."""
+    voltage = np.linspace(3.6, 2.0, 60)
+    cycles = np.arange(2, life + 1)
+    shape = 1.0 / (1.0 + np.exp((voltage - 3.1) / 0.08))
+    fade = 1.0 - 0.2 * (cycles / life) ** 2
+    q = shape[:, None] * fade + 1e-4 * rng.standard_normal((60, len(cycles)))
+    return Cell(name, float(life), q, voltage, cycles)
+
+
+def test_a_gap_at_one_checkpoint_is_no_reason_to_give_a_cell_up(store) -> None:
+    """Cycles missing where the first model looks: the next checkpoint has them."""
+    overrides = {
+        **ADAPTIVE,
+        "early_prediction.training.simulate": 12,
+        "early_prediction.checkpoints": [30, 100],
+        "budget.trials": 12,
+    }
+    faults = "faults = { data_gap = 0.5 }"
+    campaign_id = run(store, charging(faults, overrides))
+    decisions = [e.body for e in store.events(campaign_id) if isinstance(e.body, Decided)]
+    passed = [one for one in decisions if not one.weighed]
+    assert passed
+    assert all(one.action == "go_on" for one in passed)
+    looked = {one.trial for one in decisions if one.weighed}
+    assert looked & {one.trial for one in passed}
+    assert verify(store, campaign_id).ok
 
 
 def test_cells_chosen_to_run_on_are_predicted_at_every_checkpoint(store) -> None:

@@ -180,7 +180,7 @@ def test_a_page_for_people(data, leyden):
         "evaluate", "--data", data, "--splits", "train:test1", "--at-cycle", "100"
     )
     assert code == 0
-    for words in ("elastic_net", "held out", "95% intervals cover", "shuffling costs"):
+    for words in ("default", "held out", "95% intervals cover", "shuffling costs"):
         assert words in out
 
 

@@ -20,6 +20,9 @@ FAST = " --set instrument.options.fidelity=fast --set budget.trials=4 --set reco
 SMALLER = {
     "leyden run fast-charging": "leyden run fast-charging --set budget.trials=4"
     " --set early_prediction.training.simulate=12",
+    "leyden run fast-charging --set early_prediction.at_cycle=adaptive": "leyden run fast-charging"
+    " --set early_prediction.at_cycle=adaptive --set early_prediction.checkpoints=[20,50,100]"
+    " --set budget.trials=4 --set early_prediction.training.simulate=12",
     "leyden resume fast-charging-1 --set budget.trials=160": "leyden resume fast-charging-1"
     " --set budget.trials=6",
     "leyden run fast-charging-continuous --set optimizer.kind=sobol --set budget.trials=24 --seed 3"

@@ -7,6 +7,8 @@ import sqlite3
 
 import pytest
 
+from loop.cli import answer
+from loop.events import Passed
 from loop.importing import attia2020
 from loop.replay import verify
 from loop.restoring import restore
@@ -73,6 +75,12 @@ def recorded(tmp_path_factory):
 def test_a_tampered_store_is_found(recorded, tmp_path, tampering):
     path = tmp_path / "tampered.db"
     shutil.copy(recorded, path)
+    tamper(path, tampering)
+    with Store.open(f"sqlite:///{path}") as store:
+        assert not verify(store, "hill-1").ok
+
+
+def tamper(path, tampering):
     statement = TAMPERINGS[tampering]
     connection = sqlite3.connect(path)
     if "CASE seq" in statement:  # the unique index forbids the swap in one go
@@ -83,8 +91,49 @@ def test_a_tampered_store_is_found(recorded, tmp_path, tampering):
     assert connection.total_changes > 0
     connection.commit()
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("tampering", "where"),
+    [
+        ("a changed observation", "at observation, hill-1 "),
+        ("a deleted trial", "at trial, hill-1 3: the row is missing"),
+        ("a reordered journal", "at event, hill-1: event 6 does not follow"),
+    ],
+)
+def test_the_first_divergence_is_shown(recorded, tmp_path, capsys, tampering, where):
+    path = tmp_path / "tampered.db"
+    shutil.copy(recorded, path)
+    tamper(path, tampering)
+    assert answer(["replay", "hill-1", "--verify", "--store", f"sqlite:///{path}"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    (line,) = told.err.splitlines()
+    assert line.startswith("leyden: hill-1 diverges ")
+    assert where in line
+
+
+def test_a_journal_that_makes_no_sense_diverges(recorded, tmp_path):
+    """The chain is sound, but an event is about a trial that was never proposed."""
+    path = tmp_path / "odd.db"
+    shutil.copy(recorded, path)
     with Store.open(f"sqlite:///{path}") as store:
-        assert not verify(store, "hill-1").ok
+        store.append("hill-1", [Passed(1.0, 99, 1, "", "next", 0.0)])
+        first = verify(store, "hill-1").first_divergence
+    assert first.kind == "passed"
+    assert "nothing" in first.derived
+
+
+def test_a_campaign_whose_row_is_gone(recorded, tmp_path, capsys):
+    path = tmp_path / "gone.db"
+    shutil.copy(recorded, path)
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE campaign SET id = 'hill-9'")
+    connection.commit()
+    connection.close()
+    for command in (["replay", "hill-1", "--verify"], ["store", "check"]):
+        assert answer([*command, "--store", f"sqlite:///{path}"]) == 1
+    assert "campaign, hill-1: the row is missing" in capsys.readouterr().err
 
 
 def test_a_truncated_tail_is_found_by_the_head(recorded, tmp_path):

@@ -107,3 +107,29 @@ def test_upgrade_refuses_what_it_does_not_know(tmp_path: Path) -> None:
     raw.close()
     with pytest.raises(StoreNewer):
         upgrade(str(place))
+
+
+def test_an_upgraded_store_is_declared_like_a_new_one(tmp_path: Path) -> None:
+    migrated(tmp_path / "steps.db", "head")
+    with Store.open(str(tmp_path / "steps.db"), create=False) as store:
+        assert store.check() == []
+
+
+def test_an_upgrade_seals_what_it_finds(tmp_path: Path) -> None:
+    old = tmp_path / "old.db"
+    migrated(old, "0007")
+    raw = sqlite3.connect(old)
+    raw.execute(
+        "INSERT INTO work (id, key, instrument, request, lease_s, lost_after_s, on_lease_loss,"
+        " repeatable, state, fence, posted_unix, progress, cycle, note, run_id)"
+        " VALUES (1, 'a/1/1', 'coater', '{}', 10, 60, 'hold', 0, 'queued', 0, 1.5, 0, 0, '', '')"
+    )
+    raw.execute("INSERT INTO work_part VALUES (1, 1, '{\"a\": 1.5}')")
+    raw.execute("INSERT INTO work_event VALUES (1, 1, '2026-01-01', 'posted', 0, NULL, '')")
+    raw.commit()
+    raw.close()
+    assert upgrade(str(old)) == ("0007", HEAD)
+    with Store.open(str(old)) as store:
+        assert store.check() == []
+        store._database.run("UPDATE work_part SET content = '{\"a\": 1.6}'", {})
+        assert [damage.table for damage in store.check()] == ["work_part"]

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from instruments.base import Busy, Refused
 from instruments.board import WorkState
+from loop.store.seals import SEALED, broken
 from loop.store.store import Store
 from loop.store.work import WorkBoard, board_of
 from loop.store.work_robots import (
@@ -356,6 +357,11 @@ class Lab(RuleBasedStateMachine):
     def nothing_happens_twice(self) -> None:
         assert all(len(who) == 1 for who in self.begun.values())
         assert all(times == 1 for times in self.ended.values())
+
+    @invariant()
+    def every_row_is_as_it_was_sealed(self) -> None:
+        database = self.place.store._database
+        assert not [flaw for table in SEALED for flaw in broken(database, table)]
 
     def teardown(self) -> None:
         self.place.store.close()

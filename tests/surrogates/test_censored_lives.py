@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from surrogates.censoring import Completion
+from surrogates.censoring import Completion, scatter
 from surrogates.cycle_life import CycleLifeModel
 from surrogates.elastic_net import ElasticNet
 
@@ -86,3 +86,21 @@ def test_the_censored_regression_finds_the_line():
     slope, level = np.polyfit(x[:, 0], found, 1)
     assert (slope, level) == (pytest.approx(0.2, abs=0.01), pytest.approx(2.8, abs=0.01))
     assert np.polyfit(x[:, 0], y, 1)[0] < 0.15  # taken for exact
+
+
+def test_the_scatter_of_censored_lives_is_found_again():
+    lives = np.random.default_rng(1).normal(2.9, 0.2, 20_000)
+    for bound in (2.8, 2.9, 3.1):
+        found = scatter(np.minimum(lives, bound), lives > bound)
+        assert found == pytest.approx(0.2, rel=0.03)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bounds_stay_finite_with_hardly_more_lives_than_features(seed):
+    """Eight lives, six bounds, ten features that tell nothing: the scatter must not run away."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.standard_normal((14, 10)), np.r_[rng.normal(2.9, 0.05, 8), np.full(6, 2.85)]
+    censored = np.arange(14) >= 8
+    completed = Completion(ElasticNet(1e-3, 0.5)).complete(x, y, censored)
+    assert (completed[censored] >= y[censored]).all()
+    assert completed.max() < 3.6

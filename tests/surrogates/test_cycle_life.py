@@ -365,3 +365,15 @@ def test_models_of_the_first_format_predict_as_they_did(make_cells, model):
     del damaged["fitted"]["penalties"]
     with pytest.raises(ValueError, match="damaged"):
         CycleLifeModel.from_json(json.dumps(damaged))
+
+
+def test_a_cell_that_was_dead_before_the_horizon_teaches_nothing(make_cells):
+    cells = make_cells(12, 4)
+    dead = cells[0].with_life(99)
+    with pytest.raises(ValueError, match=f"cell {dead.id} lived 99 cycles, which is over before"):
+        CycleLifeModel(model="variance").fit([dead, *cells[1:]])
+    with pytest.raises(ValueError, match="lived 99 cycles"):
+        CycleLifeModel(model="variance").check(dead)
+    bounded = cells[0].with_life(99, censored=True)
+    CycleLifeModel(model="variance").fit([bounded, *cells[1:]])
+    CycleLifeModel(50, "variance").fit([dead, *cells[1:]])

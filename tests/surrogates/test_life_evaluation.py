@@ -126,3 +126,9 @@ def test_bands_hold_every_feature_once(n):
     names, bands = _bands([f"f{j}" for j in range(n)])
     assert np.concatenate(bands).tolist() == list(range(n))
     assert len(names) == len(bands) == (n if n <= 40 else BANDS)
+
+
+def test_too_few_cells_to_cross_validate_are_told_with_their_number(make_cells):
+    with pytest.raises(ValueError, match="9 of 9 cells have a known life, at least 10"):
+        cross_fitted("variance", 100, make_cells(9, 5))
+    assert len(cross_fitted("variance", 100, make_cells(10, 5))) == 5
