@@ -25,8 +25,8 @@ class Horizon:
     """One way of ending tests early.
 
     changes: to the campaign; predictions: by recorded trial and checkpoint, as the model made
-    them; digest, model: of the model; log_sds, life_log_sd: what it is worth at its checkpoints;
-    training_hours: that its training cells held channels for.
+    them; digest, model: the fitted models' text; training_hours: that the training cells held
+    channels for.
     """
 
     name: str
@@ -34,8 +34,6 @@ class Horizon:
     predictions: Mapping[int, Mapping[int, Prediction]]
     digest: str
     model: bytes
-    log_sds: Mapping[int, float]
-    life_log_sd: float
     training_hours: float
 
 
@@ -58,9 +56,6 @@ class RecordedPredictor(EarlyPredictor):
 
     def card(self, content: bytes, cells: Sequence[Any]) -> dict[str, bytes]:
         return {}
-
-    def stages(self, digest: str) -> Stages:
-        return Stages({}, self._horizon.log_sds, self._horizon.life_log_sd)
 
     def predict(self, state: CampaignState, trial: int, attempt: int, at_cycle: int) -> Prediction:
         """Raises ValueError where the recorded cell could not be predicted."""
@@ -90,8 +85,6 @@ class Maker(EarlyPredictor):
             predictions=predictions,
             digest=digest,
             model=content,
-            log_sds=dict(stages.log_sds),
-            life_log_sd=stages.life_log_sd,
             training_hours=state.cost.training_hours,
         )
 
