@@ -153,7 +153,7 @@ def bench(
     Raises CampaignError: unknown name, real hardware, an instrument without truth.
     """
     benchmark_front.check_reference(campaign, reference)
-    texts = {name: _variant(campaign, name) for name in dict.fromkeys(names)}
+    texts = {name: variant(campaign, name) for name in dict.fromkeys(names)}
     _fit_for_bench(campaign)
     tasks = [
         Task(text, dict(campaign.files), name, first_seed + seed)
@@ -308,7 +308,7 @@ def _fit_for_bench(campaign: Campaign) -> None:
         )
 
 
-def _variant(campaign: Campaign, name: str) -> str:
+def variant(campaign: Campaign, name: str) -> str:
     """The campaign's text with another optimiser. Raises CampaignError for an unknown name."""
     if name in campaign.bench:
         chosen = campaign.bench[name]

@@ -37,15 +37,61 @@ def replay(
     refit: Annotated[
         bool, typer.Option("--refit", help="With --verify: fit early predictors again, too.")
     ] = False,
+    optimizer: Annotated[
+        list[str] | None,
+        typer.Option("--optimizer", help="What if this one had chosen? Repeatable."),
+    ] = None,
+    channels: Annotated[
+        str | None, typer.Option(metavar="N,N", help="What if: so many channels.")
+    ] = None,
+    early: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="What if: tests end at a cycle, adaptive or none."),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="What if: runs of each choice; 20.")] = None,
+    first_seed: Annotated[int | None, typer.Option(help="What if: seed of the first; 0.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="What if: tests a run; as many as recorded by default.")
+    ] = None,
+    unrecorded: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW", help="What if: settings not in the record: emulate (default), exclude."
+        ),
+    ] = None,
+    assembly_hours: Annotated[
+        float | None, typer.Option(help="What if: a channel is held so long before each test.")
+    ] = None,
+    test_hours: Annotated[
+        float | None, typer.Option(help="What if: a test's hours where the record lacks them.")
+    ] = None,
+    faults: Annotated[
+        bool | None,
+        typer.Option("--faults/--no-faults", help="What if: tests are lost as often as recorded."),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="What if: processes at a time; 2.")] = None,
     store: StoreUrl = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """Derive a campaign's decisions again and compare them with the recorded ones."""
+    """Derive a campaign's decisions again and compare them with the recorded ones, or run other
+    choices on the world it recorded."""
     from loop import replay as audit
+    from loop.commands.whatif import Asked, what_if
     from loop.refitting import Refits
 
+    asked = Asked(
+        optimizer, channels, early, seeds, first_seed, trials, unrecorded, assembly_hours,
+        test_hours, faults, workers,
+    )  # fmt: skip
     if not verify:
-        raise BadInput("replay: --verify is needed")
+        if head is not None:
+            raise BadInput("--head: belongs to --verify")
+        if refit:
+            raise BadInput("--refit: belongs to --verify")
+        what_if(store, campaign_id, asked, as_json=as_json)
+        return
+    if asked.given:
+        raise BadInput(f"--verify: goes without {', '.join(asked.given)}, which ask what if")
     if head is not None and not re.fullmatch("[0-9a-f]{64}", head):
         raise BadInput(f"--head {head}: 64 hexadecimal digits are needed, as a report prints them")
     with reading(store) as opened, meter("verifying", "events") as progress, as_bad_input():
