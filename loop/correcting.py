@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from campaigns.campaign import EarlyPredictionSpec
-from campaigns.records import Bound, Observation, Prediction, Trial
+from campaigns.records import Observation, Prediction, Trial
 from loop.history import History
 from surrogates.online_bias import OnlineBias
 
@@ -43,8 +43,8 @@ class Correction:
     @property
     def measured(self) -> frozenset[int]:
         """The trials that were predicted and have reached their end."""
-        trials = self.history.trials.values()
-        return frozenset(t.number for t in trials if _measured(t, self.metric) and t.predictions)
+        measured = _measured(self.history, self.metric)
+        return frozenset(trial.number for trial, _ in measured if trial.predictions)
 
     def bias(self, at_cycle: int) -> OnlineBias:
         """The bias of predictions made at a checkpoint."""
@@ -82,18 +82,17 @@ def standing_predictions(history: History, metric: str) -> Iterator[tuple[int, P
 
 def _errors(history: History, metric: str, at_cycle: int) -> Iterator[tuple[float, float]]:
     """Log of measured over predicted life at a checkpoint, and the model's own doubt of it."""
-    for trial in history.trials.values():
-        life, said = _measured(trial, metric), trial.predictions.get(at_cycle)
-        if life is None or said is None:
+    for trial, life in _measured(history, metric):
+        said = trial.predictions.get(at_cycle)
+        if said is None:
             continue
         told = said.uncorrected
         if told.mean > 0.0 and told.sem > 0.0:
             yield math.log(life / told.mean), told.sem / told.mean
 
 
-def _measured(trial: Trial, metric: str) -> float | None:
-    outcome = trial.outcomes.get(metric)
-    exact = isinstance(outcome, Observation) and outcome.bound is Bound.EXACT
-    if outcome is None or not exact or trial.excluded or outcome.mean <= 0.0:
-        return None
-    return outcome.mean
+def _measured(history: History, metric: str) -> Iterator[tuple[Trial, float]]:
+    """The trials that reached their end, with their lives."""
+    for trial, outcome in history.outcomes(metric):
+        if isinstance(outcome, Observation) and outcome.mean > 0.0:
+            yield trial, outcome.mean

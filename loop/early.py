@@ -155,18 +155,8 @@ class EarlyPredictor:
         series = self._store.series(self._campaign_id, trial, attempt, until=at_cycle)
         model = self.stages(state.model).models[at_cycle]
         answer = model.predict([cell_of(str(trial), None, series)])
-        said = Prediction(
-            metric=self._metric,
-            mean=float(answer.mean[0]),
-            sem=float(answer.sem[0]),
-            unit=self._unit,
-            lower=float(answer.lower[0]),
-            upper=float(answer.upper[0]),
-            level=self.spec.level,
-            at_cycle=at_cycle,
-            model=state.model,
-            extrapolates=bool(answer.extrapolates[0]),
-        )
+        level, digest = self.spec.level, state.model
+        said = prediction_of(answer, self._metric, self._unit, level, at_cycle, digest)
         return Correction(state.history, self._metric, state.bias_sd).of(said)
 
     def outlook(self, state: CampaignState, trial: int, at_cycle: int) -> Outlook:
@@ -174,6 +164,24 @@ class EarlyPredictor:
         held_s = state.time - state.attempts[trial].since
         cycles = max(at_cycle, state.attempts[trial].cycle)
         return Outlook(self.stages(state.model).worth, held_s / 3600.0 / cycles)
+
+
+def prediction_of(
+    answer: Any, metric: str, unit: str, level: float, at_cycle: int, model: str
+) -> Prediction:
+    """What a model answered about a single cell; `model` is its digest."""
+    return Prediction(
+        metric=metric,
+        mean=float(answer.mean[0]),
+        sem=float(answer.sem[0]),
+        unit=unit,
+        lower=float(answer.lower[0]),
+        upper=float(answer.upper[0]),
+        level=level,
+        at_cycle=at_cycle,
+        model=model,
+        extrapolates=bool(answer.extrapolates[0]),
+    )
 
 
 def checkpoints(spec: EarlyPredictionSpec) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 from campaigns.campaign import Campaign, CampaignError, TrainingSpec, parse
 from campaigns.records import Observation, Prediction
 from loop.correcting import Correction, bias_sd
-from loop.early import ADAPTIVE, CHECKPOINTS, EarlyPredictor, TrainingFailed
+from loop.early import ADAPTIVE, CHECKPOINTS, EarlyPredictor, TrainingFailed, prediction_of
 from loop.stages import Stages
 from loop.state import CampaignState
 from loop.store.store import Store
@@ -99,18 +99,8 @@ class Maker(EarlyPredictor):
                 answer = model.predict([cell_of(str(test.trial), None, series)])
             except ValueError:  # a gap in just this cell: the engine treats it as the lab does
                 continue
-            said[at_cycle] = Prediction(
-                metric=self._metric,
-                mean=float(answer.mean[0]),
-                sem=float(answer.sem[0]),
-                unit=self._unit,
-                lower=float(answer.lower[0]),
-                upper=float(answer.upper[0]),
-                level=self.spec.level,
-                at_cycle=at_cycle,
-                model="",
-                extrapolates=bool(answer.extrapolates[0]),
-            )
+            level = self.spec.level
+            said[at_cycle] = prediction_of(answer, self._metric, self._unit, level, at_cycle, "")
         return said
 
 

@@ -30,6 +30,7 @@ from loop.reporting.constraints import bounds_text, constrained, nothing_recomme
 from loop.reporting.front_page import front_section
 from loop.reporting.identified import Identified, identified
 from loop.reporting.influence import influences
+from loop.reporting.pages import templates
 from loop.reporting.record import Line, Record, Truth
 from loop.reporting.stops import biases
 from loop.reporting.tables import trial_table
@@ -63,15 +64,7 @@ class Share:
 
 def html(record: Record, truth: Truth | None) -> str:
     """The whole page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("loop", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     environment.filters["number"] = number
     environment.filters["unit"] = unit_of
     environment.filters["with_error"] = with_error

@@ -6,6 +6,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from loop.reporting import predictor_figures as figures
+from loop.reporting.pages import templates
 
 if TYPE_CHECKING:
     from surrogates.life_evaluation import Evaluation, Tested
@@ -15,16 +16,9 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-a
 
 def html(found: Evaluation) -> str:
     """The whole page; the same evaluation gives the same page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("loop", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     style = resources.files("loop").joinpath("templates", "report.css").read_text("utf-8")
     page: str = environment.get_template("predictor.html").render(
         style=Markup(style),
